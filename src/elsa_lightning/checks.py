@@ -1,0 +1,223 @@
+"""Rules between the values of an experiment, checked before anything is computed. Imports no torch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+from elsa_lightning.errors import ConfigError
+from elsa_lightning.schema import CoordCnnConfig, Esc50Config, Experiment, ManifestConfig
+
+POSITIVE = (
+    "audio.sample_rate",
+    "audio.clip_s",
+    "rooms.train",
+    "rooms.val",
+    "rooms.test",
+    "rooms.rir_s",
+    "rooms.elevation_balance",
+    "data.versions",
+    "data.eval_versions",
+    "captions.per_clip",
+    "features.mel.n_fft",
+    "features.mel.hop",
+    "features.mel.mels",
+    "features.intensity.n_fft",
+    "features.intensity.hop",
+    "model.embedding",
+    "model.head_hidden",
+    "model.temperature",
+    "optim.lr",
+    "pretraining.batch_size",
+    "pretraining.lr",
+    "trainer.batch_size",
+    "trainer.devices",
+    "trainer.nodes",
+    "trainer.checkpoint_every",
+    "trainer.log_every",
+    "evaluation.probe_hidden",
+    "evaluation.probe_steps",
+    "evaluation.batch_size",
+)
+"""Values greater than 0."""
+
+SHARES = (
+    "rooms.refresh",
+    "data.mono_share",
+    "captions.spatial_share",
+    "captions.word_keep",
+    "model.semantic.dropout",
+    "model.spatial.dropout",
+)
+"""Values between 0 and 1."""
+
+SIGNED = ("audio.strip_db", "augmentation.noise_snr_db", "rooms.ranges.elevation_deg", "rooms.test_ranges.elevation_deg")
+"""Values that may be negative; all other numbers may not."""
+
+RANGES = (
+    "floor_area_m2",
+    "height_m",
+    "aspect",
+    "elevation_deg",
+    "distance_m",
+    "t30_s",
+    "diffuseness",
+    "noise_snr_db",
+    "low_cut_hz",
+    "betas",
+    "absorption",
+)
+"""Names of fields that hold two numbers, or none where their default is empty."""
+
+SIZES = ("width", "vocab_size", "hidden_size", "layers", "heads", "pooling_heads", "max_tokens", "bands", "attributes", "intermediate_size")
+"""Names of a model's fields that must be greater than 0."""
+
+MAY_BE_EMPTY = ("augmentation.noise_snr_db", "augmentation.low_cut_hz")
+"""Ranges for which empty means off."""
+
+ESC50_REMEDY = "--set data.corpus.root=FOLDER, or make … CORPUS=esc50 DATA=FOLDER"
+
+
+def validate(experiment: Experiment) -> None:
+    """Check every rule that involves more than a type.
+
+    Raises:
+        ConfigError: the first rule that is broken, naming its key.
+    """
+    values = dict(leaves(experiment))
+    for key, value in values.items():
+        _check_number(key, value)
+        if key.rpartition(".")[2] in RANGES:
+            _check_range(key, value)
+    _check_audio(experiment)
+    _check_rooms(experiment)
+    _check_corpus(experiment)
+    _check_model(experiment)
+    _check_training(experiment)
+
+
+def leaves(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Dotted key and value of everything below a dataclass."""
+    for f in fields(node):
+        value = getattr(node, f.name)
+        if is_dataclass(value):
+            yield from leaves(value, f"{prefix}{f.name}.")
+        else:
+            yield prefix + f.name, value
+
+
+def _fail(key: str, value: Any, rule: str, remedy: str = "") -> None:
+    raise ConfigError(f"`{key}` is {value!r}, but {rule}", remedy or f"`elsa config explain {key}` says what it is")
+
+
+def _check_number(key: str, value: Any) -> None:
+    for number in value if isinstance(value, list) else [value]:
+        if isinstance(number, str | bool):
+            continue
+        if not math.isfinite(number):
+            _fail(key, value, "must be finite")
+        if key in POSITIVE and number <= 0:
+            _fail(key, value, "must be greater than 0")
+        if key not in SIGNED and number < 0:
+            _fail(key, value, "must not be negative")
+        if key in SHARES and number > 1:
+            _fail(key, value, "must lie between 0 and 1")
+
+
+def _check_range(key: str, value: list[float]) -> None:
+    if not value and key in MAY_BE_EMPTY:
+        return
+    if len(value) != 2:
+        _fail(key, value, "must be two numbers")
+    if key != "optim.betas" and not value[0] <= value[1]:
+        _fail(key, value, "must have its lower bound first")
+
+
+def _check_audio(experiment: Experiment) -> None:
+    audio, features = experiment.audio, experiment.features
+    if audio.strip_db >= 0:
+        _fail("audio.strip_db", audio.strip_db, "must be below 0 dB, the clip's peak")
+    if features.mel.f_max_hz > audio.sample_rate / 2:
+        _fail("features.mel.f_max_hz", features.mel.f_max_hz, f"half of `audio.sample_rate` is {audio.sample_rate / 2:g}")
+    if features.mel.f_min_hz >= features.mel.f_max_hz:
+        _fail("features.mel.f_min_hz", features.mel.f_min_hz, f"`features.mel.f_max_hz` is {features.mel.f_max_hz:g}")
+    for name in ("mel", "intensity"):
+        part = getattr(features, name)
+        if part.hop > part.n_fft:
+            _fail(f"features.{name}.hop", part.hop, f"`features.{name}.n_fft` is {part.n_fft}: samples would be skipped")
+        if audio.clip_s * audio.sample_rate < part.n_fft:
+            _fail(f"features.{name}.n_fft", part.n_fft, f"a clip has only {audio.clip_s * audio.sample_rate:g} samples")
+
+
+def _check_rooms(experiment: Experiment) -> None:
+    rooms = experiment.rooms
+    if not rooms.bands_hz or rooms.bands_hz != sorted(set(rooms.bands_hz)):
+        _fail("rooms.bands_hz", rooms.bands_hz, "must be rising frequencies")
+    if rooms.diffuseness[1] > 1:
+        _fail("rooms.diffuseness", rooms.diffuseness, "must lie between 0 and 1")
+    for name in ("ranges", "test_ranges"):
+        ranges = getattr(rooms, name)
+        for field in ("floor_area_m2", "height_m", "distance_m", "t30_s"):
+            if getattr(ranges, field)[0] <= 0:
+                _fail(f"rooms.{name}.{field}", getattr(ranges, field), "must be greater than 0")
+        if ranges.aspect[0] < 1:
+            _fail(f"rooms.{name}.aspect", ranges.aspect, "is the longer side over the shorter one, at least 1")
+        if not -90 <= ranges.elevation_deg[0] <= ranges.elevation_deg[1] <= 90:
+            _fail(f"rooms.{name}.elevation_deg", ranges.elevation_deg, "must lie between -90 and 90")
+
+
+def _check_corpus(experiment: Experiment) -> None:
+    corpus = experiment.data.corpus
+    if isinstance(corpus, Esc50Config):
+        if not corpus.root:
+            _fail(
+                "data.corpus.root",
+                "",
+                "the corpus esc50 is a folder on your disk",
+                ESC50_REMEDY,
+            )
+        if not corpus.test_folds:
+            _fail("data.corpus.test_folds", [], "something must be held out for test", "--set 'data.corpus.test_folds=[5]'")
+        shared = sorted(set(corpus.val_folds) & set(corpus.test_folds))
+        if shared:
+            _fail("data.corpus.val_folds", corpus.val_folds, f"folds {shared} are test folds too")
+    elif isinstance(corpus, ManifestConfig):
+        if not corpus.path:
+            _fail("data.corpus.path", "", "the corpus manifest is a file on your disk", "--set data.corpus.path=FILE.jsonl")
+    else:
+        for name in ("train_clips", "val_clips", "test_clips"):
+            if getattr(corpus, name) < 1:
+                _fail(f"data.corpus.{name}", getattr(corpus, name), "must be greater than 0")
+
+
+def _check_model(experiment: Experiment) -> None:
+    model = experiment.model
+    for key, value in leaves(model, "model."):
+        name = key.rpartition(".")[2]
+        if name in SIZES and value in (0, []):
+            _fail(key, value, "must be greater than 0")
+        if name in ("channels", "hidden", "depths") and (not value or min(value) < 1):
+            _fail(key, value, "must be a list of numbers greater than 0")
+    if isinstance(model.spatial, CoordCnnConfig) and len(model.spatial.hidden) != 2:
+        _fail("model.spatial.hidden", model.spatial.hidden, "an MLP of three layers has two hidden widths")
+    if hasattr(model.text, "hidden_size") and model.text.hidden_size % model.text.heads:
+        _fail("model.text.heads", model.text.heads, f"must divide `model.text.hidden_size`, {model.text.hidden_size}")
+
+
+def _check_training(experiment: Experiment) -> None:
+    trainer, loss = experiment.trainer, experiment.loss
+    processes = trainer.devices * trainer.nodes
+    if trainer.batch_size % processes:
+        _fail("trainer.batch_size", trainer.batch_size, f"it must divide by `trainer.devices` × `trainer.nodes` = {processes}")
+    if trainer.steps == 0 and trainer.epochs == 0:
+        _fail("trainer.epochs", 0, "`trainer.steps` is 0 too: nothing would be trained")
+    if all(term.weight == 0 for term in (loss.clip, loss.direction, loss.distance, loss.area)):
+        _fail("loss.clip.weight", 0.0, "all other weights are 0 too: nothing would be trained")
+    if not all(beta < 1 for beta in experiment.optim.betas):
+        _fail("optim.betas", experiment.optim.betas, "must be below 1")
+    for name in ("template", "class_template"):
+        text = getattr(experiment.evaluation, name)
+        if text.count("{}") != 1:
+            _fail(f"evaluation.{name}", text, "must hold {} once, where the word goes")

@@ -1,0 +1,101 @@
+"""`elsa data summary | check | foley` and `elsa spatialize`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from elsa_lightning.cli_config import DEFAULT_EXPERIMENT, add_overrides, load
+
+
+def add(commands: Any) -> None:
+    """Add the commands."""
+    group = commands.add_parser("data", help="look at a corpus").add_subparsers(required=True, metavar="COMMAND")
+    for name, command, text in (
+        ("summary", _summary, "clips, captions and classes of each split"),
+        ("check", _check, "read every clip and name each one that cannot be used"),
+    ):
+        one = group.add_parser(name, help=text)
+        one.add_argument("experiment", nargs="?", default=DEFAULT_EXPERIMENT, help=f"its YAML file (default: {DEFAULT_EXPERIMENT})")
+        add_overrides(one)
+        one.set_defaults(command=command)
+    foley = group.add_parser("foley", help="write clips of the embedded synthetic corpus as WAV files, with a manifest")
+    foley.add_argument("folder", type=Path, help="where to")
+    foley.add_argument("--clips", type=int, default=100, help="number of clips (default: 100)")
+    foley.add_argument("--split", choices=("train", "val", "test"), default="train")
+    foley.add_argument("--seed", type=int, default=0)
+    foley.add_argument("--rate", type=int, default=16000, help="sample rate, Hz (default: 16000)")
+    foley.set_defaults(command=_foley)
+    _add_spatialize(commands)
+
+
+def _add_spatialize(commands: Any) -> None:
+    spatialize = commands.add_parser("spatialize", help="place a mono sound in a simulated room: first-order ambisonics out")
+    spatialize.add_argument("input", type=Path, help="mono audio file")
+    spatialize.add_argument("output", type=Path, help="WAV file, 4 channels, ACN order W Y Z X, SN3D, float")
+    spatialize.add_argument("--azimuth", type=float, default=0.0, metavar="DEG", help="counter-clockwise: 90 is left (default: 0, front)")
+    spatialize.add_argument("--elevation", type=float, default=0.0, metavar="DEG", help="upwards (default: 0)")
+    spatialize.add_argument("--distance", type=float, default=1.5, metavar="M", help="from the listener (default: 1.5)")
+    spatialize.add_argument("--room", type=_room, default=(6.0, 5.0, 3.0), metavar="LxWxH", help="size in metres (default: 6x5x3)")
+    spatialize.add_argument("--t30", type=float, default=0.4, metavar="S", help="reverberation time (default: 0.4)")
+    spatialize.add_argument("--seed", type=int, default=0, help="of the listener's place and the late field")
+    spatialize.add_argument("--rate", type=int, default=None, help="sample rate of the output, Hz (default: the input's)")
+    spatialize.set_defaults(command=_spatialize)
+
+
+def _room(text: str) -> tuple[float, ...]:
+    try:
+        size = tuple(float(word) for word in text.lower().replace("×", "x").split("x"))
+    except ValueError:
+        size = ()
+    if len(size) != 3 or not all(0 < side < 1000 for side in size):
+        raise argparse.ArgumentTypeError(f"{text!r} is not LENGTHxWIDTHxHEIGHT in metres, such as 6x5x3")
+    return size
+
+
+def _open(arguments: argparse.Namespace) -> Any:
+    from elsa_lightning.data.readers import open_corpus
+
+    return open_corpus(load(arguments).experiment.data.corpus)
+
+
+def _summary(arguments: argparse.Namespace) -> None:
+    from elsa_lightning.data.readers import corpus_summary
+
+    found = corpus_summary(_open(arguments))
+    kind = "synthetic sounds, not recordings" if found["synthetic"] else "recordings"
+    print(f"{found['name']}: {kind}, {len(found['labels'])} classes, licence {found['licence']}, content {found['content_hash']}")
+    for split, sizes in found["splits"].items():
+        labels = [f"{label} {count}" for label, count in sizes["labels"].items() if label]
+        print(f"{split:6s} {sizes['clips']} clips, {sizes['captions']} captions ({sizes['different_captions']} different)")
+        print("       " + ", ".join(labels) if labels else "       no classes")
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from elsa_lightning.errors import DataError
+
+    corpus, rate, faults, count = _open(arguments), load(arguments).experiment.audio.sample_rate, 0, 0
+    for split in ("train", "val", "test"):
+        for record in corpus.records(split):
+            count += 1
+            try:
+                corpus.load(record, rate)
+            except DataError as fault:
+                faults += 1
+                print(fault)
+    print(f"{corpus.name}: {count} clips read, {faults} cannot be used")
+    return DataError.exit_code if faults else 0
+
+
+def _foley(arguments: argparse.Namespace) -> None:
+    from elsa_lightning.foley.export import export
+
+    print(export(arguments.folder, arguments.clips, seed=arguments.seed, split=arguments.split, sample_rate=arguments.rate))
+
+
+def _spatialize(arguments: argparse.Namespace) -> None:
+    from elsa_lightning.spatialize_file import spatialize
+
+    names = ("input", "output", "azimuth", "elevation", "distance", "room", "t30", "seed", "rate")
+    spatialize(**{name: getattr(arguments, name) for name in names})

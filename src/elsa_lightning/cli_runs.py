@@ -1,0 +1,74 @@
+"""`elsa train | stage | tensorboard`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from elsa_lightning.cli_config import DEFAULT_EXPERIMENT, add_overrides, load
+
+
+def add(commands: Any) -> None:
+    """Add the commands."""
+    train = commands.add_parser("train", help="train and evaluate one experiment")
+    train.add_argument("experiment", nargs="?", default=DEFAULT_EXPERIMENT, help=f"its YAML file (default: {DEFAULT_EXPERIMENT})")
+    add_overrides(train)
+    train.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help="folder of all runs (default: runs)")
+    train.set_defaults(command=_train)
+    stage = commands.add_parser("stage", help="work on one planned run folder (what the other commands start)")
+    stage.add_argument("folder", type=Path, metavar="RUN_DIR", help="runs/<stage>/<fingerprint>")
+    stage.set_defaults(command=_stage)
+    board = commands.add_parser("tensorboard", help="watch the runs in a browser")
+    board.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help="folder of all runs (default: runs)")
+    board.add_argument("--port", type=int, default=6006)
+    board.set_defaults(command=_tensorboard)
+
+
+def _train(arguments: argparse.Namespace) -> int:
+    from elsa_lightning.corpora import content_hash
+    from elsa_lightning.runs import Run
+    from elsa_lightning.scheduler import Scheduler
+    from elsa_lightning.stages_plan import plan_run
+
+    experiment = load(arguments).experiment
+    stages = plan_run(experiment, content_hash(experiment.data.corpus))
+    outcome = Scheduler(stages, arguments.runs).run()
+    if outcome.exit_code == 0:
+        run = Run(arguments.runs / stages[-1].run_id)
+        width = max(map(len, run.metrics()["metrics"]))
+        for key, value in run.metrics()["metrics"].items():
+            print(f"{key:{width}s}  {value:.4g}")
+        print("\n".join(f"{ref.stage:15s} {arguments.runs / ref.run_id}" for ref in stages))
+    for name, cause in outcome.failed.items():
+        print(f"FAILED {name}\n{cause}")
+    return outcome.exit_code
+
+
+def _stage(arguments: argparse.Namespace) -> None:
+    from elsa_lightning.lifetime import end_with_parent, term_is_interrupt
+
+    end_with_parent()
+    term_is_interrupt()
+    from elsa_lightning.runs import perform, read_config
+
+    read_config(arguments.folder)  # a damaged config.yaml is reported before torch is loaded
+    perform(arguments.folder, _execute)
+
+
+def _execute(folder: Path) -> None:
+    from elsa_lightning.stages import execute
+
+    execute(folder)
+
+
+def _tensorboard(arguments: argparse.Namespace) -> None:
+    import os
+    import sys
+
+    from elsa_lightning.errors import RunError
+
+    if not arguments.runs.is_dir():
+        raise RunError(f"there is no folder {arguments.runs}", "run something first: make reproduce-table")
+    options = ["--logdir", str(arguments.runs), "--port", str(arguments.port), "--load_fast=false"]
+    os.execv(sys.executable, [sys.executable, "-m", "tensorboard.main", *options])

@@ -1,0 +1,1 @@
+"""Clips, captions and rooms → batches. Importing this package imports no torch; its modules `types`, `spatialize`, … do."""

@@ -1,0 +1,222 @@
+"""`SpatialAudioText`: from clips, rooms and captions to batches on the device.
+
+    worker            clip → mono (or cached features), keys of room and rendering
+    before transfer   room source → labels, responses → yaw and mirror → captions → tokens    (main process; captions need the measured T30)
+    after transfer    Spatializer → foa → features, or cached features turned; log-mel masks  (device, float32, no gradients)
+
+The whole training is one Lightning epoch of `total_steps` batches; passes over the clips are the sampler's business. Evaluation uses the
+banks' rooms, draws nothing anew and augments nothing.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+
+import lightning
+import torch
+from torch.utils.data import DataLoader, Sampler
+
+from elsa_lightning.acoustics.bank import RoomBank
+from elsa_lightning.acoustics.room_source import BankRooms, RoomSource, build_room_source
+from elsa_lightning.captions.attributes import words_of_all
+from elsa_lightning.data.cache_files import FeatureCache
+from elsa_lightning.data.captioning import Captioner, Tokenizer
+from elsa_lightning.data.datasets import CachedDataset, ClipDataset, assemble
+from elsa_lightning.data.masking import vary_log_mel
+from elsa_lightning.data.processes import single_thread, worker_context
+from elsa_lightning.data.readers import Corpus
+from elsa_lightning.data.sampling import EvaluationBatchSampler, KeyedBatchSampler
+from elsa_lightning.data.spatialize import Spatializer
+from elsa_lightning.data.turning import draw_turn, turn_features, turn_labels
+from elsa_lightning.data.types import AudioTextBatch
+from elsa_lightning.errors import ConfigError, ElsaError
+from elsa_lightning.features import FrontEnd
+from elsa_lightning.schema import Experiment
+
+PROBE = "probe"
+"""What the batches of `probe_dataloader` say for their split."""
+
+
+class SpatialAudioText(lightning.LightningDataModule):
+    """Batches of an experiment.
+
+    Args:
+        cfg: the experiment.
+        corpus: sounds.
+        banks: rooms by split.
+        tokenizer: captions → tensors `(B, L)`.
+        feature_cache: rendered features by split; splits without one are streamed.
+
+    Attributes:
+        start_step: steps already done, set before `fit` to resume exactly there.
+    """
+
+    def __init__(
+        self,
+        cfg: Experiment,
+        corpus: Corpus,
+        banks: Mapping[str, RoomBank],
+        tokenizer: Tokenizer,
+        feature_cache: Mapping[str, FeatureCache] | None = None,
+    ) -> None:
+        super().__init__()
+        self.cfg, self.corpus, self.banks, self.tokenizer = cfg, corpus, banks, tokenizer
+        self.caches = dict(feature_cache or {})
+        self.start_step = 0
+        self._step = 0
+        self._datasets: dict[str, ClipDataset | CachedDataset] = {}
+        self._spatializers: dict[str, Spatializer] = {}
+        self._captioner = Captioner(cfg, tokenizer)
+        self._front_end = FrontEnd(cfg.features, cfg.audio.sample_rate)
+
+    # what there is
+
+    def dataset(self, split: str) -> ClipDataset | CachedDataset:
+        """The split's examples by (epoch, index)."""
+        if split not in self._datasets:
+            if split in self.caches:
+                self._datasets[split] = CachedDataset(self.cfg, self.corpus, self.caches[split])
+            else:
+                keyed = split == "train" and self.cfg.rooms.mode != "bank"
+                elevation = None if keyed else self._bank(split).labels["elevation"].cpu().numpy()
+                self._datasets[split] = ClipDataset(self.cfg, self.corpus, split, elevation)
+        return self._datasets[split]
+
+    @property
+    def train_items(self) -> int:
+        """Examples of one epoch."""
+        return len(self.dataset("train"))
+
+    @property
+    def total_steps(self) -> int:
+        """Steps of the whole training."""
+        trainer = self.cfg.trainer
+        return trainer.steps or trainer.epochs * max(1, self.train_items // trainer.batch_size)
+
+    @property
+    def test_clip_ids(self) -> list[str]:
+        """The test gallery, in order."""
+        return [record.clip_id for record in self.dataset("test").records]
+
+    def test_captions(self) -> list[list[str]]:
+        """`captions.per_clip` spatial captions of each test clip's first version, in the order of `test_clip_ids`."""
+        dataset = self.dataset("test")
+        if isinstance(dataset, CachedDataset):
+            first = dataset.cache.columns["version"] == 0
+            labels = {name: dataset.cache.columns[name][first] for name in dataset.cache.label_names}
+        else:
+            rooms = torch.tensor([dataset.pairing.item(clip * dataset.pairing.versions).room for clip in range(len(dataset.records))])
+            labels = {name: values.cpu().numpy() for name, values in self._bank("test").label(rooms).items()}
+        words = words_of_all(labels)
+        return [self._captioner.evaluation(record, 0, word) for record, word in zip(dataset.records, words, strict=True)]
+
+    # loaders
+
+    def train_dataloader(self) -> DataLoader:
+        """Batches of the remaining steps."""
+        self._step = self.start_step
+        rank, world = self._rank_and_world()
+        cfg = self.cfg
+        sampler = KeyedBatchSampler(self.train_items, cfg.trainer.batch_size, cfg.seed, rank, world, self._trained_steps(), self.start_step)
+        return self._loader("train", sampler)
+
+    def val_dataloader(self) -> DataLoader:
+        """Every validation item once."""
+        return self._evaluation("val")
+
+    def test_dataloader(self) -> DataLoader:
+        """Every test item once, versions of a clip together."""
+        return self._evaluation("test")
+
+    def probe_dataloader(self) -> DataLoader:
+        """What probes of frozen embeddings are trained on: the training items of epoch 0, without yaw, masks or captions."""
+        return self._loader("train", self._every_item("train"), PROBE)
+
+    def _evaluation(self, split: str) -> DataLoader:
+        return self._loader(split, self._every_item(split))
+
+    def _every_item(self, split: str) -> Sampler:
+        return EvaluationBatchSampler(len(self.dataset(split)), self.cfg.evaluation.batch_size, *self._rank_and_world())
+
+    def _loader(self, split: str, sampler: Sampler, use: str = "") -> DataLoader:
+        workers = self.cfg.data.workers
+        return DataLoader(
+            self.dataset(split),
+            batch_sampler=sampler,
+            collate_fn=functools.partial(assemble, use or split),
+            num_workers=workers,
+            worker_init_fn=single_thread if workers else None,
+            multiprocessing_context=worker_context() if workers else None,
+            pin_memory=torch.cuda.is_available(),
+        )
+
+    # hooks
+
+    def on_before_batch_transfer(self, batch: AudioTextBatch | ElsaError, dataloader_idx: int = 0) -> AudioTextBatch:
+        """Rooms' labels, yaw and mirror, captions and tokens.
+
+        Raises:
+            DataError: a clip of the batch cannot be used.
+        """
+        if isinstance(batch, ElsaError):
+            raise batch
+        train = batch.split == "train"
+        if batch.features is None:
+            self._spatializer(batch.split).place(batch, self._step)
+        if train:
+            self._step += 1
+            batch.yaw, batch.mirror = draw_turn(batch.key, batch.is_spatial, self.cfg.augmentation)
+            batch.spatial = turn_labels(batch.spatial, batch.yaw, batch.mirror)
+        return batch if batch.split == PROBE else self._captioner(batch)
+
+    def transfer_batch_to_device(self, batch: AudioTextBatch, device: torch.device, dataloader_idx: int = 0) -> AudioTextBatch:
+        """The batch on the device."""
+        return batch.to(device)
+
+    @torch.no_grad()
+    def on_after_batch_transfer(self, batch: AudioTextBatch | ElsaError, dataloader_idx: int = 0) -> AudioTextBatch:
+        """Sound and features on the batch's device; a batch that comes straight from a loader is placed and captioned first."""
+        if isinstance(batch, ElsaError) or not batch.captions:
+            batch = self.on_before_batch_transfer(batch, dataloader_idx)
+        device = batch.key.device
+        with torch.autocast(device.type, enabled=False):
+            if batch.features is None:
+                batch = self._spatializer(batch.split)(batch.to(device))
+            elif batch.yaw is not None:
+                batch.features = turn_features(batch.features, batch.yaw, batch.mirror)
+            if batch.split == "train":
+                batch.features.log_mel = vary_log_mel(batch.features.log_mel, batch.key, self.cfg.augmentation)
+        return batch
+
+    # parts
+
+    def _spatializer(self, split: str) -> Spatializer:
+        split = "train" if split == PROBE else split
+        if split not in self._spatializers:
+            self._spatializers[split] = Spatializer(self._room_source(split), self.cfg, self._front_end)
+        return self._spatializers[split]
+
+    def _room_source(self, split: str) -> RoomSource:
+        device = self.trainer.strategy.root_device if self.trainer is not None else torch.device("cpu")
+        rate = self.cfg.audio.sample_rate
+        if split == "train" and self.cfg.rooms.mode != "bank":
+            return build_room_source(self.cfg.rooms, rate, None, device)
+        bank = self._bank(split)
+        if bank.sample_rate != rate:
+            raise ConfigError(
+                f"the bank of {split} rooms was built at {bank.sample_rate} Hz, audio.sample_rate is {rate}", "build a bank for this rate"
+            )
+        return BankRooms(bank, device)
+
+    def _bank(self, split: str) -> RoomBank:
+        if split not in self.banks:
+            raise ConfigError(f"there is no bank of {split} rooms", "simulate it first (stage rooms)")
+        return self.banks[split]
+
+    def _rank_and_world(self) -> tuple[int, int]:
+        return (self.trainer.global_rank, self.trainer.world_size) if self.trainer is not None else (0, 1)
+
+    def _trained_steps(self) -> int:
+        limit = self.trainer.max_steps if self.trainer is not None else -1
+        return limit if limit > 0 else self.total_steps

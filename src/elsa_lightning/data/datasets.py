@@ -1,0 +1,147 @@
+"""Examples by (epoch, index), and how they become a batch. Neither rooms nor captions are here yet: they need the rooms' measured labels.
+
+A faulty clip comes out of a worker process as a value, not as an exception: so its message reaches the user as it was written, without the
+worker's traceback. `SpatialAudioText` raises it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from elsa_lightning.data.cache_files import FeatureCache
+from elsa_lightning.data.clips import prepare
+from elsa_lightning.data.manifest import ClipRecord
+from elsa_lightning.data.pairing import Item, Pairing, example_key
+from elsa_lightning.data.readers import Corpus
+from elsa_lightning.data.types import AudioTextBatch
+from elsa_lightning.errors import DataError, ElsaError
+from elsa_lightning.features import Features
+from elsa_lightning.schema import Experiment
+
+
+@dataclass
+class Example:
+    """One item with its sound, or with its cached features."""
+
+    item: Item
+    key: int
+    record: ClipRecord
+    label: int
+    mono: np.ndarray | None = None
+    """`(P + T,)` float32: P samples before the clip begins."""
+    log_mel: np.ndarray | None = None
+    """`(1, F, M)` float16."""
+    intensity: np.ndarray | None = None
+    """`(6, F, K)` float16."""
+    spatial: dict[str, float] | None = None
+
+
+class ClipDataset:
+    """Streamed examples: prepared mono clips with the keys of their rooms.
+
+    Args:
+        cfg: the experiment.
+        corpus: sounds.
+        split: train, val or test.
+        elevation: of the bank's rooms, see `Pairing`.
+    """
+
+    def __init__(self, cfg: Experiment, corpus: Corpus, split: str, elevation: np.ndarray | None) -> None:
+        self.cfg, self.corpus, self.split = cfg, corpus, split
+        self.records = corpus.records(split)
+        self.labels = {label: i for i, label in enumerate(corpus.labels)}
+        self.pairing = Pairing(cfg, self.records, split, elevation)
+        self._last: tuple[int, np.ndarray | None] = (-1, None)
+        self.lead = round(cfg.rooms.rir_s * cfg.audio.sample_rate) if cfg.audio.preroll else 0
+
+    def __len__(self) -> int:
+        return len(self.pairing)
+
+    def __getitem__(self, at: tuple[int, int]) -> Example | ElsaError:
+        epoch, index = at
+        item = self.pairing.item(index, epoch)
+        record = self.records[item.clip]
+        try:
+            mono = self._prepared(item, record)
+        except ElsaError as fault:
+            return fault
+        key = example_key(self.cfg.seed, self.split, epoch, index)
+        return Example(item, key, record.with_captions(), self.labels.get(record.label, -1), mono)
+
+    def _prepared(self, item: Item, record: ClipRecord) -> np.ndarray:
+        rate = self.cfg.audio.sample_rate
+        if self._last[0] != item.clip:  # versions of a clip are neighbours outside training and in a cache
+            self._last = (item.clip, self.corpus.load(record, rate))
+        try:
+            return prepare(self._last[1], rate, self.cfg.audio, item.crop, self.lead)
+        except DataError as fault:
+            raise DataError(f"clip '{record.clip_id}' ({record.audio or self.corpus.name}): {fault.message}", fault.remedy) from fault
+
+
+class CachedDataset:
+    """Examples whose features were rendered before (`feature_cache`).
+
+    Args:
+        cfg: the experiment.
+        corpus: that the cache was rendered from.
+        cache: of the split.
+
+    Raises:
+        DataError: the cache was rendered from other clips.
+    """
+
+    def __init__(self, cfg: Experiment, corpus: Corpus, cache: FeatureCache) -> None:
+        self.seed, self.cache, self.split = cfg.seed, cache, cache.split
+        self.records = cache.records
+        names = {label: i for i, label in enumerate(corpus.labels)}
+        self.labels = [names.get(record.label, -1) for record in self.records]
+        if [record.clip_id for record in corpus.records(cache.split)] != [record.clip_id for record in cache.records]:
+            raise DataError(f"{cache.folder} holds other clips than the corpus '{corpus.name}'", "delete the folder: it is rendered again")
+
+    def __len__(self) -> int:
+        return len(self.cache)
+
+    def __getitem__(self, at: tuple[int, int]) -> Example:
+        epoch, index = at
+        row = self.cache.row(index)
+        clip = int(row["clip"])
+        item = Item(clip, int(row["version"]), int(row["room"]), bool(row["is_spatial"]), int(row["render_key"]), None)
+        spatial = {name: float(row[name]) for name in self.cache.label_names}
+        log_mel, intensity = self.cache.log_mel[index], self.cache.intensity[index]
+        key = example_key(self.seed, self.split, epoch, index)
+        return Example(item, key, self.records[clip], self.labels[clip], None, log_mel, intensity, spatial)
+
+
+def assemble(split: str, examples: Sequence[Example | ElsaError]) -> AudioTextBatch | ElsaError:
+    """A batch from examples: the DataLoader's `collate_fn`. The first fault, if there is one, takes the batch's place."""
+    for example in examples:
+        if isinstance(example, ElsaError):
+            return example
+    items = [example.item for example in examples]
+    batch = AudioTextBatch(
+        split=split,
+        key=_integers(example.key for example in examples),
+        render_key=_integers(item.render_key for item in items),
+        clip=_integers(item.clip for item in items),
+        version=_integers(item.version for item in items),
+        records=[example.record for example in examples],
+        label=_integers(example.label for example in examples),
+        room=_integers(item.room for item in items),
+        is_spatial=torch.tensor([item.is_spatial for item in items]),
+    )
+    if examples[0].mono is not None:
+        batch.mono = torch.from_numpy(np.stack([example.mono for example in examples]))  # (B, T)
+        return batch
+    log_mel = torch.from_numpy(np.stack([example.log_mel for example in examples])).float()  # (B, 1, F, M)
+    intensity = torch.from_numpy(np.stack([example.intensity for example in examples])).float()  # (B, 6, F, K)
+    batch.features = Features(log_mel, intensity)
+    batch.spatial = {name: torch.tensor([example.spatial[name] for example in examples]) for name in examples[0].spatial}
+    return batch
+
+
+def _integers(values) -> torch.Tensor:
+    return torch.tensor(list(values), dtype=torch.int64)

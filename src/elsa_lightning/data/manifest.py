@@ -1,0 +1,130 @@
+"""The JSONL manifest: one clip a line. Imports no torch.
+
+    {"audio": "clips/dog.wav", "captions": ["a dog barking", …], "split": "train",
+     "label": "dog", "clip_id": "dog-1", "licence": "CC0", "source": "freesound 1234"}          (on one line)
+
+`audio` (relative to the manifest's folder), `captions` and `split` are required; `clip_id` defaults to `audio`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from elsa_lightning.errors import DataError
+
+SPLITS = ("train", "val", "test")
+TEXT_FIELDS = ("clip_id", "split", "label", "audio", "source", "licence")
+
+
+@dataclass(frozen=True)
+class ClipRecord:
+    """One clip of a corpus.
+
+    Args:
+        clip_id: unique within the corpus.
+        split: train, val or test.
+        label: sound class; empty if the corpus has none.
+        captions: at least one.
+        source: what the clip was cut from, as far as known (a recording's id); clips of one source belong to one split.
+        licence: of the recording.
+        audio: its file, relative to the corpus; empty for synthesised clips.
+    """
+
+    clip_id: str
+    split: str
+    label: str
+    captions: Sequence[str]
+    source: str = ""
+    licence: str = ""
+    audio: str = ""
+
+    def with_captions(self) -> ClipRecord:
+        """The record with its captions as a plain tuple: a synthesised corpus draws them only when they are read."""
+        return replace(self, captions=tuple(self.captions))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The manifest's line."""
+        return {name: getattr(self, name) for name in TEXT_FIELDS} | {"captions": list(self.captions)}
+
+
+def read_manifest(path: str | pathlib.Path, needs_audio: bool = True) -> list[ClipRecord]:
+    """Read and check every line.
+
+    Args:
+        path: a JSONL file.
+        needs_audio: every clip must name a file.
+
+    Raises:
+        DataError: the manifest is missing or empty, or a line is not JSON, lacks a field, has no caption, an unknown split or a clip_id
+            used before.
+    """
+    path = pathlib.Path(path)
+    if not path.is_file():
+        raise DataError(f"manifest {path} does not exist", "set data.corpus.path to a JSONL file with one clip a line")
+    records: list[ClipRecord] = []
+    seen: dict[str, int] = {}
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        if not line.strip():
+            continue
+        where = f"manifest {path}, line {number}"
+        record = _parse(line, where, needs_audio)
+        if record.clip_id in seen:
+            raise DataError(
+                f"{where}: clip_id '{record.clip_id}' was used in line {seen[record.clip_id]}", "give each clip its own clip_id"
+            )
+        seen[record.clip_id] = number
+        records.append(record)
+    if not records:
+        raise DataError(f"manifest {path} has no clips", "write one JSON object a line with audio, captions and split")
+    return records
+
+
+def write_manifest(path: str | pathlib.Path, records: Iterable[ClipRecord]) -> None:
+    """Write records as JSONL, whole or not at all."""
+    path = pathlib.Path(path)
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_text("".join(json.dumps(record.to_dict(), ensure_ascii=False) + "\n" for record in records), encoding="utf-8")
+    os.replace(temporary, path)
+
+
+def _parse(line: str, where: str, needs_audio: bool) -> ClipRecord:
+    try:
+        row = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise DataError(f"{where} is not JSON ({error.msg} at column {error.colno})", "write one JSON object a line") from error
+    if not isinstance(row, dict):
+        raise DataError(f"{where} is a {type(row).__name__}, not an object", 'write {"audio": …, "captions": […], "split": …}')
+    for name in TEXT_FIELDS:
+        if not isinstance(row.get(name, ""), str):
+            raise DataError(f"{where}: '{name}' is not text", f'write "{name}": "…"')
+    if needs_audio and not row.get("audio"):
+        raise DataError(f"{where}: no 'audio'", "name the clip's audio file, relative to the manifest")
+    audio = row.get("audio", "")
+    clip_id = row.get("clip_id") or audio
+    return ClipRecord(
+        clip_id=clip_id,
+        split=_split(row.get("split"), where),
+        label=row.get("label", ""),
+        captions=_captions(row.get("captions"), f"{where} (clip '{clip_id}')"),
+        source=row.get("source", ""),
+        licence=row.get("licence", ""),
+        audio=audio,
+    )
+
+
+def _split(value: Any, where: str) -> str:
+    if value not in SPLITS:
+        raise DataError(f"{where}: split is {value!r}", f"use one of {', '.join(SPLITS)}")
+    return value
+
+
+def _captions(value: Any, where: str) -> tuple[str, ...]:
+    captions = [value] if isinstance(value, str) else value
+    if not isinstance(captions, list) or not captions or not all(isinstance(c, str) and c.strip(" .") for c in captions):
+        raise DataError(f"{where} has no caption, or an empty one", 'give it at least one: "captions": ["a dog barking"]')
+    return tuple(captions)

@@ -1,0 +1,88 @@
+"""Which room, which crop and which rendering an item gets: a function of (data.seed, split, epoch, version, clip), streamed or cached.
+
+Item i of a split is version i mod V of clip i div V. A cache renders epoch 0; a stream draws anew each epoch of training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from elsa_lightning.data.manifest import ClipRecord
+from elsa_lightning.schema import Experiment
+from elsa_lightning.seeding import rng_of, seed_of
+
+BALANCED_ELEVATION_DEG = 40.0
+"""Rooms whose source lies higher or lower than this are drawn `rooms.elevation_balance` times as often."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """One spatial version of one clip."""
+
+    clip: int
+    """Row in the split's records."""
+    version: int
+    room: int
+    """What the room source draws by: a bank's row, or a key."""
+    is_spatial: bool
+    render_key: int
+    crop: np.random.Generator | None
+    """Places the crop; None: the centre."""
+
+
+class Pairing:
+    """The items of one split.
+
+    Args:
+        cfg: the experiment.
+        records: the split's clips.
+        split: train, val or test.
+        elevation: `(N,)` radians, of the bank's rooms; None when rooms are drawn by key (pool, fresh).
+    """
+
+    def __init__(self, cfg: Experiment, records: Sequence[ClipRecord], split: str, elevation: np.ndarray | None) -> None:
+        self.split, self.seed = split, cfg.data.seed
+        self.clip_ids = [record.clip_id for record in records]
+        self.train = split == "train"
+        self.mono_share = cfg.data.mono_share if self.train else 0.0
+        self.versions = versions_of(cfg, len(records), split)
+        self.cumulative = None if elevation is None else _cumulative(elevation, cfg.rooms.elevation_balance if self.train else 1.0)
+
+    def __len__(self) -> int:
+        return len(self.clip_ids) * self.versions
+
+    def item(self, index: int, epoch: int = 0) -> Item:
+        """Item `index`; outside training every epoch is the same."""
+        clip, version = divmod(index, self.versions)
+        key = seed_of("item", self.seed, self.split, epoch if self.train else 0, version, self.clip_ids[clip])
+        rng = np.random.default_rng(key)
+        mono, where = rng.random(2)
+        room = key if self.cumulative is None else int(np.searchsorted(self.cumulative, where, side="right"))
+        return Item(clip, version, room, bool(mono >= self.mono_share), key, rng if self.train else None)
+
+
+def versions_of(cfg: Experiment, clips: int, split: str) -> int:
+    """Spatial versions of each clip: as configured, raised until the split holds its least number of examples."""
+    data = cfg.data
+    versions, least = (data.versions, data.min_examples) if split == "train" else (data.eval_versions, data.eval_min_examples)
+    return max(1, versions, -(-least // max(1, clips)))
+
+
+def example_key(seed: int, split: str, epoch: int, index: int) -> int:
+    """Key of what training draws about an example (caption, yaw, masks)."""
+    return seed_of("example", seed, split, epoch, index)
+
+
+def _cumulative(elevation: np.ndarray, balance: float) -> np.ndarray:
+    """Cumulative chance `(N,)` of each room; ends at exactly 1."""
+    weight = np.where(np.abs(np.rad2deg(elevation)) > BALANCED_ELEVATION_DEG, balance, 1.0)
+    total = np.cumsum(weight)
+    return total / total[-1]
+
+
+def rng_for_captions(cfg: Experiment, split: str, version: int, clip_id: str) -> np.random.Generator:
+    """Generator of an evaluation item's captions: the same whatever the training seed."""
+    return rng_of("evaluation captions", cfg.data.seed, split, version, clip_id)

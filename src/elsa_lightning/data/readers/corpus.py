@@ -1,0 +1,74 @@
+"""What every corpus offers, whatever its layout on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import pathlib
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any, Protocol
+
+import numpy as np
+
+from elsa_lightning.data.manifest import SPLITS, ClipRecord
+from elsa_lightning.errors import DataError
+
+
+class Corpus(Protocol):
+    """Sounds with captions, in three splits. Picklable, so that worker processes can read it."""
+
+    name: str
+    labels: tuple[str, ...]
+    """All sound classes; empty if the corpus has none."""
+    synthetic: bool
+    """Synthesised by this package: said wherever figures are shown."""
+    licence: str
+
+    def records(self, split: str) -> list[ClipRecord]:
+        """The clips of a split, in an order that never changes."""
+        ...
+
+    def load(self, record: ClipRecord, sample_rate: int) -> np.ndarray:
+        """A clip's sound, mono float32 (T,)."""
+        ...
+
+    @property
+    def content_hash(self) -> str:
+        """16 hex digits that change with the clips, their captions or their splits."""
+        ...
+
+
+def hash_of(records: Iterable[ClipRecord], root: pathlib.Path) -> str:
+    """Content hash of a corpus on disk: every record and the size of its audio file, not the folder where it happens to lie.
+
+    Raises:
+        DataError: an audio file is missing.
+    """
+    digest = hashlib.blake2b(digest_size=8)
+    for record in records:
+        path = root / record.audio
+        try:
+            size = path.stat().st_size
+        except OSError as error:
+            raise DataError(
+                f"audio file {path} (clip '{record.clip_id}') does not exist", "complete the corpus, or take the clip out of its table"
+            ) from error
+        digest.update(json.dumps([record.to_dict(), size], sort_keys=True).encode())
+    return digest.hexdigest()
+
+
+def corpus_summary(corpus: Corpus) -> dict[str, Any]:
+    """Sizes for people to read: clips, captions, different captions and clips per label, by split."""
+    splits = {}
+    for split in SPLITS:
+        records = corpus.records(split)
+        captions = [caption for record in records for caption in record.captions]
+        splits[split] = {
+            "clips": len(records),
+            "captions": len(captions),
+            "different_captions": len(set(captions)),
+            "labels": dict(sorted(Counter(record.label for record in records).items())),
+        }
+    about = {"name": corpus.name, "synthetic": corpus.synthetic, "licence": corpus.licence, "content_hash": corpus.content_hash}
+    return about | {"labels": list(corpus.labels), "splits": splits}

@@ -1,0 +1,50 @@
+"""Any corpus, by a JSONL manifest (`data.manifest`)."""
+
+from __future__ import annotations
+
+import functools
+import pathlib
+
+import numpy as np
+
+from elsa_lightning.data.audio_file import read_audio
+from elsa_lightning.data.manifest import ClipRecord, read_manifest
+from elsa_lightning.data.readers.corpus import hash_of
+from elsa_lightning.errors import ConfigError
+from elsa_lightning.schema import ManifestConfig
+
+
+class ManifestCorpus:
+    """The clips of a manifest, audio beside it.
+
+    Args:
+        cfg: names the manifest.
+
+    Raises:
+        ConfigError: no manifest is named.
+        DataError: see `read_manifest`.
+    """
+
+    synthetic = False
+
+    def __init__(self, cfg: ManifestConfig) -> None:
+        if not cfg.path:
+            raise ConfigError("data.corpus.path is empty", "set it to a JSONL manifest")
+        path = pathlib.Path(cfg.path)
+        self.name, self.root = path.stem, path.parent
+        self._records = read_manifest(path)
+        self.labels = tuple(sorted({record.label for record in self._records if record.label}))
+        self.licence = ", ".join(sorted({record.licence for record in self._records if record.licence})) or "unknown"
+
+    def records(self, split: str) -> list[ClipRecord]:
+        """The clips of a split, in the manifest's order."""
+        return [record for record in self._records if record.split == split]
+
+    def load(self, record: ClipRecord, sample_rate: int) -> np.ndarray:
+        """A clip's sound, mono float32 (T,)."""
+        return read_audio(self.root / record.audio, sample_rate)
+
+    @functools.cached_property
+    def content_hash(self) -> str:
+        """Hash of the records and of their files' sizes."""
+        return hash_of(self._records, self.root)

@@ -1,0 +1,95 @@
+"""What travels from the data to the model: one batch of sounds, rooms and captions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from elsa_lightning.acoustics.ambisonics import direction_from_angles
+from elsa_lightning.data.manifest import ClipRecord
+from elsa_lightning.features import Features
+
+
+@dataclass
+class AudioTextBatch:
+    """B examples. It leaves the workers with the fields up to `mono`; the datamodule fills the rest in.
+
+    The labels of a non-spatial example (`is_spatial` false) are those of a room that nobody hears: finite, not for training or scoring.
+    """
+
+    split: str
+    """train, val or test."""
+    key: Tensor
+    """`(B,)` int64: unique per draw of an example, the key of everything random about it (captions, yaw, masks)."""
+    render_key: Tensor
+    """`(B,)` int64: the key of its rendering (noise); without the training seed and, in a cache, without the epoch."""
+    clip: Tensor
+    """`(B,)` int64: row of the clip in the split's records."""
+    version: Tensor
+    """`(B,)` int64: spatial version of the clip."""
+    records: list[ClipRecord]
+    """The clips, with their own captions."""
+    label: Tensor
+    """`(B,)` int64 sound class, −1 for none."""
+    room: Tensor
+    """`(B,)` int64: what the room source draws by."""
+    is_spatial: Tensor
+    """`(B,)` bool."""
+    mono: Tensor | None = None
+    """`(B, P + T)`: the clip, of RMS 1, after P samples of what the sound did before (`audio.preroll`); None if features were cached."""
+    features: Features | None = None
+    """Log-mel and intensity, after yaw and mirror."""
+    rir: Tensor | None = None
+    """`(B, 4, R)` until the batch is rendered."""
+    foa: Tensor | None = None
+    """`(B, 4, T)` ACN/SN3D, W of RMS 1, after yaw and mirror; None if features were cached."""
+    spatial: dict[str, Tensor] = field(default_factory=dict)
+    """`(B,)` labels after yaw and mirror: azimuth, elevation [rad], distance_m, floor_area_m2, volume_m3, t30_s, c50_db, drr_db."""
+    yaw: Tensor | None = None
+    """`(B,)` radians, counter-clockwise."""
+    mirror: Tensor | None = None
+    """`(B,)` bool; mirrored before the yaw."""
+    captions: list[str] = field(default_factory=list)
+    """B; in evaluation the first of `caption_sets`."""
+    caption_sets: list[list[str]] = field(default_factory=list)
+    """Evaluation: `captions.per_clip` captions of each example. Training: empty."""
+    tokens: dict[str, Tensor] = field(default_factory=dict)
+    """Each `(B, L)`, of `captions`."""
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    @property
+    def clip_id(self) -> list[str]:
+        """Names of the clips."""
+        return [record.clip_id for record in self.records]
+
+    @property
+    def direction(self) -> Tensor:
+        """`(B, 3)` unit vectors towards the source."""
+        return direction_from_angles(self.spatial["azimuth"], self.spatial["elevation"])
+
+    def to(self, device: torch.device | str, non_blocking: bool = True) -> AudioTextBatch:
+        """The batch on a device."""
+        return self._map(lambda tensor: tensor.to(device, non_blocking=non_blocking))
+
+    def pin_memory(self) -> AudioTextBatch:
+        """The batch in page-locked memory (called by the DataLoader)."""
+        return self._map(Tensor.pin_memory)
+
+    def _map(self, function: Callable[[Tensor], Tensor]) -> AudioTextBatch:
+        return AudioTextBatch(**{f.name: _map_value(getattr(self, f.name), function) for f in fields(self)})
+
+
+def _map_value(value: Any, function: Callable[[Tensor], Tensor]) -> Any:
+    if isinstance(value, Tensor):
+        return function(value)
+    if isinstance(value, Features):
+        return Features(function(value.log_mel), function(value.intensity))
+    if isinstance(value, dict):
+        return {name: function(tensor) for name, tensor in value.items()}
+    return value

@@ -1,0 +1,165 @@
+"""One process per run: a lock file that says who works there and that outlives no worker. Imports no torch.
+
+The file is never deleted; it is *held* while it names a live process. A short `flock` guards each change of it, so that two processes
+cannot both take over a dead one's lock. A worker on this machine is dead when its process is gone; one elsewhere, when its heartbeat (the
+file's time) is older than `STALE_S`.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import platform
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from elsa_lightning.atomic import disk_faults
+from elsa_lightning.errors import RunError
+
+HEARTBEAT_S = 10.0
+"""Seconds between signs of life."""
+
+STALE_S = 120.0
+"""Seconds without a sign of life after which a lock of another machine counts as abandoned."""
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who holds a lock.
+
+    Attributes:
+        machine: host name and process-id namespace: processes can be looked up only there.
+        pid: process id.
+        started: the process' own start time in the kernel's ticks, so that a reused pid is not taken for it.
+    """
+
+    machine: str
+    pid: int
+    started: int
+
+    @property
+    def name(self) -> str:
+        """For messages."""
+        return f"process {self.pid} on {self.machine.partition('/')[0]}"
+
+
+class Held(RunError):
+    """Another live process works on this run."""
+
+    exit_code = 75
+
+    def __init__(self, folder: Path, holder: Holder) -> None:
+        self.holder = holder
+        super().__init__(f"{folder} is being worked on by {holder.name}", "wait for it, or stop that process first")
+
+
+def this_process() -> Holder:
+    """The calling process as a holder."""
+    try:
+        namespace = os.stat("/proc/self/ns/pid").st_ino
+    except OSError:
+        namespace = 0
+    return Holder(f"{platform.node()}/{namespace}", os.getpid(), start_ticks(os.getpid()) or 0)
+
+
+def start_ticks(pid: int) -> int | None:
+    """Start time of a process in kernel ticks; None where it is gone or a zombie, 0 where the system does not say."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        if Path("/proc/self/stat").exists():
+            return None
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return None
+        except PermissionError:
+            return 0
+        return 0
+    return None if fields[0] in "ZX" else int(fields[19])
+
+
+def holder_of(lock: Path) -> Holder | None:
+    """The live process that holds a lock; None where it is free or its holder is dead."""
+    try:
+        text, beat = lock.read_text(), lock.stat().st_mtime
+        holder = Holder(**json.loads(text))
+    except (OSError, ValueError, TypeError):
+        return None
+    me = this_process()
+    if holder.machine == me.machine:
+        ticks = start_ticks(holder.pid)
+        alive = ticks is not None and ticks == holder.started
+    else:
+        alive = time.time() - beat < STALE_S
+    return holder if alive else None
+
+
+class Lock:
+    """A held lock. Use `with hold(folder) as lock`."""
+
+    def __init__(self, path: Path, took_over: bool) -> None:
+        self.path, self.took_over = path, took_over
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._beat, daemon=True, name="heartbeat")
+        self._thread.start()
+
+    @property
+    def lost(self) -> bool:
+        """Whether another process has taken the lock over (this one slept for too long)."""
+        try:
+            return Holder(**json.loads(self.path.read_text())) != this_process()
+        except (OSError, ValueError, TypeError):
+            return True
+
+    def _beat(self) -> None:
+        while not self._end.wait(HEARTBEAT_S) and not self.lost:
+            with suppress(OSError):
+                os.utime(self.path)
+
+    def release(self) -> None:
+        """Give the lock back."""
+        self._end.set()
+        self._thread.join()
+        with _guarded(self.path) as file:
+            if not self.lost:
+                file.truncate(0)
+
+
+@contextmanager
+def hold(folder: Path) -> Iterator[Lock]:
+    """Hold a run folder's lock for the length of the block.
+
+    Raises:
+        Held: another live process holds it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "lock"
+    with disk_faults(folder), _guarded(path) as file:
+        live = holder_of(path)
+        if live is not None:
+            raise Held(folder, live)
+        took_over = bool(file.read().strip())
+        file.seek(0)
+        file.truncate(0)
+        file.write(json.dumps(asdict(this_process())))
+        file.flush()
+        os.fsync(file.fileno())
+    lock = Lock(path, took_over)
+    try:
+        yield lock
+    finally:
+        lock.release()
+
+
+@contextmanager
+def _guarded(path: Path) -> Iterator:
+    with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o644), "r+") as file:
+        with suppress(OSError):  # a file system without flock: the check and the write are then merely close together
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield file

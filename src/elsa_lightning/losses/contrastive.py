@@ -1,0 +1,47 @@
+"""The symmetric contrastive loss between audio and text (InfoNCE; Radford et al. 2021, arXiv 2103.00020, figure 3)."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from elsa_lightning.losses.gather import gather as gather_ranks
+from elsa_lightning.losses.gather import rank, require_equal_batches, world_size
+
+
+def clip_loss(audio: Tensor, text: Tensor, logit_scale: Tensor | float, gather: bool = True) -> Tensor:
+    """½ · [CE(scale · audio · textᵀ) + CE(scale · text · audioᵀ)], where row i's own partner is the right class.
+
+    The *local* form: each rank's B rows against the W·B columns of all ranks, memory B × W·B. The mean of the ranks' losses, and the
+    gradient after DDP's mean, equal those of one process with the joined batch; the value differs between ranks (reduce it to log it).
+    Logits are float32 (float64 for float64 inputs) whatever autocast says, and never exponentiated: temperature 0.01 is safe.
+
+    Args:
+        audio, text: `(B, E)`, L2-normalised; B equal on all ranks.
+        logit_scale: 1 / temperature (already exponentiated), scalar.
+        gather: take the other ranks' rows as negatives too. Every rank must then call.
+
+    Returns:
+        Scalar of the logits' dtype.
+
+    Raises:
+        ValueError: audio and text are not of one shape (B, E).
+        RunError: batch sizes differ between ranks.
+    """
+    if audio.ndim != 2 or audio.shape != text.shape:
+        raise ValueError(f"audio and text must both be (B, E), not {tuple(audio.shape)} and {tuple(text.shape)}")
+    count, width = audio.shape
+    with torch.autocast(audio.device.type, enabled=False):
+        dtype = torch.promote_types(torch.promote_types(audio.dtype, text.dtype), torch.float32)
+        audio, text = audio.to(dtype), text.to(dtype)
+        scale = torch.as_tensor(logit_scale, dtype=dtype, device=audio.device)
+        all_audio, all_text, first = audio, text, 0
+        if gather and world_size() > 1:
+            require_equal_batches(count, audio.device)
+            both = gather_ranks(torch.cat((audio, text), dim=1))  # (W·B, 2E): one exchange instead of two
+            all_audio, all_text, first = both[:, :width], both[:, width:], rank() * count
+        own = torch.arange(first, first + count, device=audio.device)  # (B,)
+        audio_to_text = F.cross_entropy(scale * audio @ all_text.T, own)  # logits (B, W·B)
+        text_to_audio = F.cross_entropy(scale * text @ all_audio.T, own)
+        return (audio_to_text + text_to_audio) / 2

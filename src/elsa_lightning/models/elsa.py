@@ -1,0 +1,98 @@
+"""ELSA: an audio tower of two branches, a text tower, and regression heads on the audio embedding (arXiv 2409.11369, section 3)."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from elsa_lightning.errors import ConfigError
+from elsa_lightning.models.heads import RegressionHeads
+from elsa_lightning.models.projection import Projection, unit
+from elsa_lightning.models.semantic import build_semantic
+from elsa_lightning.models.spatial import build_spatial
+from elsa_lightning.models.text import build_text
+from elsa_lightning.schema import FeatureConfig, ModelConfig
+
+if TYPE_CHECKING:
+    from elsa_lightning.features import Features
+
+MAX_LOG_SCALE = math.log(100)
+"""Largest log-scale of the logits: a temperature of 0.01 (CLIP)."""
+
+
+class Elsa(nn.Module):
+    """Audio and text in one space.
+
+    Branches and towers run in the ambient autocast precision; embeddings, heads and scale are always float32.
+
+    Args:
+        cfg: variants and sizes.
+        features: sizes of the features that the branches read.
+
+    Raises:
+        ConfigError: a temperature outside [0.01, 1], or sizes that do not fit each other.
+        DataError: a checkpoint that cannot be had.
+    """
+
+    def __init__(self, cfg: ModelConfig, features: FeatureConfig) -> None:
+        super().__init__()
+        if not 0.01 <= cfg.temperature <= 1:
+            raise ConfigError(f"model.temperature = {cfg.temperature} is outside [0.01, 1]", "0.07 is the usual start")
+        self.semantic = build_semantic(cfg.semantic, features)
+        self.spatial = build_spatial(cfg.spatial, features)
+        self.text = build_text(cfg.text)
+        self.audio_projection = Projection(self.semantic.width + self.spatial.width, cfg.embedding, cfg.embedding)
+        self.text_projection = Projection(self.text.width, cfg.embedding, cfg.embedding)
+        self.heads = RegressionHeads(cfg.embedding, cfg.head_hidden)
+        self.logit_scale = nn.Parameter(torch.tensor(-math.log(cfg.temperature)))
+
+    def embed_audio(self, features: Features) -> Tensor:
+        """Audio embeddings `(B, E)`, float32, of length 1."""
+        parts = [self.semantic(features.log_mel), self.spatial(features.intensity)]
+        return unit(self.audio_projection(torch.cat(parts, 1)))
+
+    def embed_text(self, tokens: dict[str, Tensor]) -> Tensor:
+        """Text embeddings `(B, E)`, float32, of length 1."""
+        return unit(self.text_projection(self.text(tokens)))
+
+    @property
+    def logit_scale_exp(self) -> Tensor:
+        """Factor of the cosine similarities, one over the temperature; in [1, 100] as long as `clamp_logit_scale` follows each step."""
+        return self.logit_scale.float().exp()
+
+    @torch.no_grad()
+    def clamp_logit_scale(self) -> None:
+        """Keep the log-scale in [0, ln 100]; to be called after each optimiser step."""
+        self.logit_scale.clamp_(0.0, MAX_LOG_SCALE)
+
+    def forward(self, features: Features, tokens: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Everything that the losses need.
+
+        Returns:
+            `audio`, `text` `(B, E)` of length 1; `logit_scale`, the factor itself, not its logarithm; `direction (B, 3)` of length 1;
+            `distance`, `area` `(B,)` in standardised units.
+        """
+        audio, text = self.embed_audio(features), self.embed_text(tokens)
+        with torch.autocast(audio.device.type, enabled=False):
+            estimates = self.heads(audio)
+        return {"audio": audio, "text": text, "logit_scale": self.logit_scale_exp, **estimates}
+
+
+def parameter_table(model: Elsa) -> dict[str, int]:
+    """Numbers of parameters by part, then `total`, and `trainable` without what is frozen."""
+    parts = {
+        "semantic": model.semantic,
+        "spatial": model.spatial,
+        "text": model.text,
+        "audio_projection": model.audio_projection,
+        "text_projection": model.text_projection,
+        "heads": model.heads,
+    }
+    table = {name: sum(p.numel() for p in part.parameters()) for name, part in parts.items()}
+    table["temperature"] = model.logit_scale.numel()
+    table["total"] = sum(p.numel() for p in model.parameters())
+    table["trainable"] = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    return table

@@ -1,0 +1,180 @@
+"""Collects a table's finished runs into one JSON value: everything that the rendered table says. Imports no torch.
+
+The value depends on the runs alone, not on the moment of the call: a second call gives the same file.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from elsa_lightning.atomic import disk_faults, read_json, write_json, write_text
+from elsa_lightning.errors import RunError
+from elsa_lightning.report_markdown import render
+from elsa_lightning.runs import Run
+from elsa_lightning.stages_plan import METRICS_VERSION, StageRef
+from elsa_lightning.table_file import Column, Row
+from elsa_lightning.tables import Plan
+from elsa_lightning.verdicts import claim_verdict, floor_verdict, interval
+
+RESULTS = "results"
+"""Default folder of the reports."""
+
+
+def collect(plan: Plan, runs: Path, corpora: Iterable[dict[str, Any]] = ()) -> dict[str, Any]:
+    """The whole report as plain containers.
+
+    Args:
+        plan: the table's plan.
+        runs: folder of all runs.
+        corpora: what is known of the rows' corpora: name, synthetic, licence, content_hash.
+
+    Raises:
+        RunError: a finished run whose metrics.json is damaged.
+    """
+    raw = {key: _metrics(stages, runs) for key, stages in plan.runs.items()}
+    rows = [_row(plan, row, raw, runs) for row in plan.table.rows]
+    scaled = {c.key: {r["id"]: r["cells"][c.key]["values"] for r in rows if r["run"]} for c in plan.table.columns}
+    return {
+        "table": plan.table.table,
+        "title": plan.table.title,
+        "source": plan.table.source,
+        "profile": plan.profile,
+        "corpora": list(corpora),
+        "seeds": list(plan.seeds),
+        "metrics_version": METRICS_VERSION,
+        "gallery": _galleries(raw),
+        **_provenance(plan, runs),
+        "columns": [dataclasses.asdict(c) for c in plan.table.columns],
+        "rows": rows,
+        "claims": [dataclasses.asdict(claim) | claim_verdict(claim, scaled[claim.key]) for claim in plan.table.claims],
+        "floors": _floors(plan, scaled, raw),
+        "notes": list(plan.table.notes),
+    }
+
+
+def write(report: dict[str, Any], folder: Path, name: str) -> tuple[Path, Path]:
+    """Write `<name>.json` and `<name>.md`, both whole or not at all.
+
+    Returns:
+        The two paths.
+    """
+    with disk_faults(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    paths = folder / f"{name}.md", folder / f"{name}.json"
+    write_json(paths[1], report)
+    write_text(paths[0], render(report))
+    return paths
+
+
+def rerender(path: Path) -> str:
+    """The Markdown of a report's JSON file.
+
+    Raises:
+        RunError: the file is not a report.
+    """
+    report = read_json(path)
+    if not isinstance(report, dict) or "columns" not in report:
+        raise RunError(f"{path} is not a report", "give a JSON file of results/")
+    return render(report)
+
+
+def _metrics(stages: list[StageRef], runs: Path) -> dict[str, Any] | None:
+    run = Run(runs / stages[-1].run_id)
+    return run.metrics() if run.done else None
+
+
+def _state(stages: list[StageRef], runs: Path) -> str:
+    """State of a row's seed: that of its first stage that is not done, counted over all of them."""
+    if Run(runs / stages[-1].run_id).done:
+        return "done"
+    states = [Run(runs / ref.run_id).state for ref in stages]
+    for word in ("failed", "running"):
+        found = [state for state in states if state.startswith(word)]
+        if found:
+            return found[0]
+    return "missing"
+
+
+def _row(plan: Plan, row: Row, raw: dict[tuple[str, int], Any], runs: Path) -> dict[str, Any]:
+    seeds = plan.seeds if row.run else ()
+    found = {seed: raw[row.id, seed] for seed in seeds}
+    content = {
+        "id": row.id,
+        "label": row.label,
+        "run": row.run,
+        "overrides": row.overrides,
+        "paper": {key: dataclasses.asdict(figure) for key, figure in row.paper.items()},
+        "states": {str(seed): _state(plan.runs[row.id, seed], runs) for seed in seeds},
+        "runs": {str(seed): plan.runs[row.id, seed][-1].run_id for seed in seeds},
+        "train_s": {str(seed): _train_seconds(plan.runs[row.id, seed], runs) for seed in seeds},
+        "cells": {},
+    }
+    for column in plan.table.columns if row.run else ():
+        values = {str(seed): value for seed in seeds if (value := _value(found[seed], column)) is not None}
+        mean, half_width = interval(list(values.values())) if values else (None, None)
+        content["cells"][column.key] = {"values": values, "mean": mean, "half_width": half_width}
+    return content
+
+
+def _value(metrics: dict[str, Any] | None, column: Column) -> float | None:
+    """A metric in its column's unit; None where it is missing or not a number."""
+    value = (metrics or {"metrics": {}})["metrics"].get(column.key)
+    return value * column.scale if isinstance(value, int | float) and math.isfinite(value) else None
+
+
+def _train_seconds(stages: list[StageRef], runs: Path) -> float | None:
+    """Working time of the training stages, pre-training included, s."""
+    seconds = [Run(runs / ref.run_id).seconds for ref in stages if ref.stage in ("pretraining", "train")]
+    return None if None in seconds or not seconds else round(math.fsum(s for s in seconds if s is not None), 1)
+
+
+def _galleries(raw: dict[tuple[str, int], Any]) -> list[dict[str, Any]]:
+    """What the evaluations say of their galleries (size, hash of the ids), each once."""
+    found: list[dict[str, Any]] = []
+    for metrics in raw.values():
+        gallery = (metrics or {}).get("meta", {}).get("gallery")
+        if gallery and gallery not in found:
+            found.append(gallery)
+    return found
+
+
+def _floors(plan: Plan, scaled: dict[str, dict[str, dict[str, float]]], raw: dict[tuple[str, int], Any]) -> list[dict[str, Any]]:
+    floors = []
+    for floor in plan.table.floors:
+        if (floor.corpus and floor.corpus != plan.corpus) or (floor.profile and floor.profile != plan.profile):
+            continue
+        values, column = scaled[floor.key][floor.row], plan.table.column(floor.key)
+        bars = dict.fromkeys(values, floor.value)
+        if floor.times:
+            factors = {s: _value(raw[floor.row, int(s)], dataclasses.replace(column, key=floor.times)) for s in values}
+            bars = {seed: floor.value * factor for seed, factor in factors.items() if factor is not None}
+        floors.append(dataclasses.asdict(floor) | floor_verdict(floor, values, bars))
+    return floors
+
+
+def _provenance(plan: Plan, runs: Path) -> dict[str, Any]:
+    """Commit, machine, versions and date of the runs, as they recorded them."""
+    names = [ref.run_id for ref in plan.stages if ref.stage in ("train", "evaluate")]
+    metas = [meta for name in names if (meta := read_json(runs / name / "meta.json"))]
+    finished = [done["finished"] for name in names if (done := read_json(runs / name / "done.json"))]
+    date = datetime.fromtimestamp(max(finished), UTC).strftime("%Y-%m-%d") if finished else ""
+    devices = [word for meta in metas if (word := meta.get("device") or meta.get("hardware"))]
+    return {
+        "commits": _distinct(metas, lambda meta: meta.get("commit")),
+        "hardware": list(dict.fromkeys(devices)),
+        "versions": _distinct(metas, lambda meta: meta.get("versions")),
+        "date": date,
+    }
+
+
+def _distinct(metas: list[dict[str, Any]], pick: Callable[[dict[str, Any]], Any]) -> list[Any]:
+    found: list[Any] = []
+    for value in map(pick, metas):
+        if value and value not in found:
+            found.append(value)
+    return found

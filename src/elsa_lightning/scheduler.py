@@ -1,0 +1,210 @@
+"""Runs planned stages on this machine, each in a process of its own. Imports no torch.
+
+A stage starts when its parents are done; stages with equal fingerprints are one stage; finished ones are skipped; one that another live
+process works on is waited for. A failed stage holds up only what depends on it.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from elsa_lightning.lifetime import PARENT, term_is_interrupt
+from elsa_lightning.locks import Held, holder_of
+from elsa_lightning.provenance import cores
+from elsa_lightning.runs import Run, prepare
+from elsa_lightning.stages_plan import StageRef
+from elsa_lightning.watching import Watcher, duration, watcher
+
+STAGE_COMMAND = (sys.executable, "-m", "elsa_lightning", "stage")
+"""Command that works on a run folder, which is appended."""
+
+GRACE_S = 20.0
+"""Seconds that stages get to save and stop after an interrupt."""
+
+
+@dataclass
+class Outcome:
+    """What became of a plan.
+
+    Attributes:
+        done: names of stages that are finished now.
+        failed: name → last lines of the log.
+        blocked: name → name of the failed stage it needs.
+    """
+
+    done: list[str] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+    blocked: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def exit_code(self) -> int:
+        """0 where everything is done."""
+        return 3 if self.failed or self.blocked else 0
+
+
+class Interrupted(KeyboardInterrupt):
+    """The scheduler was stopped; its text says what is kept and how to go on."""
+
+
+class Scheduler:
+    """Executes the stages of one plan.
+
+    Args:
+        stages: parents before children; equal fingerprints count once.
+        runs: folder of all runs.
+        jobs: stages at a time; the CPU threads are shared among them.
+        command: what works on a run folder (tests put a stub here).
+        tell: prints a line.
+        poll_s: seconds between looks at the processes.
+    """
+
+    def __init__(
+        self,
+        stages: Sequence[StageRef],
+        runs: Path,
+        jobs: int = 1,
+        command: Sequence[str] = STAGE_COMMAND,
+        tell: Callable[[str], None] | None = None,
+        poll_s: float = 0.2,
+    ) -> None:
+        self.stages = {ref.run_id: ref for ref in stages}
+        self.runs, self.jobs, self.command, self.poll_s = runs, max(1, jobs), tuple(command), poll_s
+        self.outcome = Outcome()
+        self._waiting = list(self.stages)
+        self._running: dict[str, tuple[subprocess.Popen, float]] = {}
+        self._elsewhere: set[str] = set()
+        self._watcher: Watcher = watcher(tell)
+
+    def run(self) -> Outcome:
+        """Work until nothing is left that can be done.
+
+        Raises:
+            Interrupted: on Ctrl-C or SIGTERM, after the stages have been stopped.
+        """
+        before = signal.getsignal(signal.SIGTERM)
+        term_is_interrupt()
+        with self._watcher:
+            try:
+                self._skip_finished()
+                while self._waiting or self._running:
+                    self._reap()
+                    self._start_ready()
+                    self._watcher.update({name: Run(self.runs / name).status for name in self._running})
+                    if self._waiting or self._running:
+                        time.sleep(self.poll_s)
+            except KeyboardInterrupt:
+                self._stop()
+                raise Interrupted(self._kept()) from None
+            except BaseException:
+                self._stop()
+                raise
+            finally:
+                signal.signal(signal.SIGTERM, before)
+        return self.outcome
+
+    def _skip_finished(self) -> None:
+        """What is done is skipped, and so is what only it would have needed."""
+        wanted: set[str] = set()
+        for name in reversed(self._waiting):
+            ref = self.stages[name]
+            children = [r for r in self.stages.values() if (ref.stage, ref.fingerprint) in r.parents.items()]
+            if Run(self.runs / name).done:
+                self.outcome.done.append(name)
+            elif not children or any(child.run_id in wanted for child in children):
+                wanted.add(name)
+        self.outcome.done.reverse()
+        if self.outcome.done:
+            self._watcher.line(f"{len(self.outcome.done)} of {len(self.stages)} stages are done already")
+        self._waiting = [name for name in self._waiting if name in wanted]
+
+    def _start_ready(self) -> None:
+        for name in list(self._waiting):
+            parents = [f"{stage}/{mark}" for stage, mark in self.stages[name].parents.items()]
+            broken = [p for p in parents if p in self.outcome.failed or p in self.outcome.blocked]
+            if broken:
+                self._waiting.remove(name)
+                self.outcome.blocked[name] = self.outcome.blocked.get(broken[0], broken[0])
+            elif all(Run(self.runs / p).done for p in parents) and len(self._running) < self.jobs:
+                self._start(name)
+
+    def _start(self, name: str) -> None:
+        run = Run(self.runs / name)
+        if run.done:
+            self._waiting.remove(name)
+            self.outcome.done.append(name)
+            return
+        holder = holder_of(run.folder / "lock")
+        if holder:
+            if name not in self._elsewhere:
+                self._watcher.line(f"{name}: waiting for {holder.name}, which works on it")
+                self._elsewhere.add(name)
+            return
+        prepare(self.stages[name], self.runs)
+        with (run.folder / "log.txt").open("ab") as log:
+            command, streams = [*self.command, str(run.folder)], {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log}
+            process = subprocess.Popen(command, **streams, env=self._environment(), start_new_session=True)
+        self._waiting.remove(name)
+        self._running[name] = (process, time.time())
+        self._watcher.start(name, self.stages[name].experiment.seed)
+
+    def _environment(self) -> dict[str, str]:
+        threads = str(max(1, cores() // self.jobs))
+        return {"OMP_NUM_THREADS": threads, **os.environ, "ELSA_THREADS": threads, PARENT: str(os.getpid()), "PYTHONUNBUFFERED": "1"}
+
+    def _reap(self) -> None:
+        for name, (process, started) in list(self._running.items()):
+            code = process.poll()
+            if code is None:
+                continue
+            del self._running[name]
+            run = Run(self.runs / name)
+            if run.done:
+                self.outcome.done.append(name)
+                self._watcher.end(name, f"done in {duration(time.time() - started)}")
+            elif code == Held.exit_code:
+                self._waiting.append(name)
+                self._watcher.end(name, "another process has it")
+            else:
+                self.outcome.failed[name] = reason(run, code)
+                self._watcher.end(name, f"FAILED after {duration(time.time() - started)}\n{self.outcome.failed[name]}")
+
+    def _stop(self) -> None:
+        """Interrupt all stages, wait for them to save, kill those that do not come to an end."""
+        processes = [process for process, _ in self._running.values()]
+        try:
+            for process in processes:
+                process.send_signal(signal.SIGTERM)
+            end = time.time() + GRACE_S
+            for process in processes:
+                process.wait(max(0.0, end - time.time()))
+        except (subprocess.TimeoutExpired, KeyboardInterrupt):
+            pass
+        for process in processes:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+
+    def _kept(self) -> str:
+        done = sum(Run(self.runs / name).done for name in self.stages)
+        text = f"stopped: {done} of {len(self.stages)} stages are done and kept in {self.runs}"
+        if self._running:
+            text += f"; {', '.join(self._running)} will continue from the last checkpoint"
+        return text + "\n  → the same command goes on from there"
+
+
+def reason(run: Run, code: int, lines: int = 8) -> str:
+    """Why a stage failed: its recorded fault, else the last lines of its log."""
+    failure = run.failure
+    log = run.folder / "log.txt"
+    if failure:
+        return f"  {failure['error']}\n  → {failure['remedy']}\n  log: {log}"
+    tail = log.read_text(errors="replace").splitlines()[-lines:] if log.exists() else []
+    killed = f"  killed by {signal.Signals(-code).name}" if code < 0 else f"  ended with code {code}"
+    return "\n".join([killed, *(f"  | {line}" for line in tail), f"  log: {log}"])

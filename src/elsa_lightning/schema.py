@@ -1,0 +1,137 @@
+"""Every knob of an experiment, typed, with its unit. Imports nothing but the standard library.
+
+The root is `Experiment`. The string below a field is its documentation (`elsa config explain KEY` prints it). A *choice node* is a field
+whose dataclass depends on its `name`: see `VARIANTS`. Defaults are the paper's (arXiv 2409.11369) wherever it states one; a profile
+(experiments/profiles/) shrinks them. Fields in `NOT_IDENTITY` may change without changing what a run computes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from elsa_lightning.schema_data import (
+    AudioConfig,
+    AugmentationConfig,
+    CaptionConfig,
+    DataConfig,
+    Esc50Config,
+    FeatureConfig,
+    FoleyConfig,
+    IntensityConfig,
+    ManifestConfig,
+    RangeConfig,
+    RoomsConfig,
+    SpectrogramConfig,
+)
+from elsa_lightning.schema_model import (
+    CoordCnnConfig,
+    HtsatConfig,
+    MiniLmConfig,
+    ModelConfig,
+    RobertaConfig,
+    SemanticCnnConfig,
+    StaticIntensityConfig,
+    TinyTextConfig,
+)
+from elsa_lightning.schema_training import (
+    EvaluationConfig,
+    LossConfig,
+    LossTermConfig,
+    OptimConfig,
+    PretrainingConfig,
+    TargetTermConfig,
+    TrainerConfig,
+)
+
+__all__ = [
+    "CHOICES",
+    "NOT_IDENTITY",
+    "VARIANTS",
+    "AudioConfig",
+    "AugmentationConfig",
+    "CaptionConfig",
+    "CoordCnnConfig",
+    "DataConfig",
+    "Esc50Config",
+    "EvaluationConfig",
+    "Experiment",
+    "FeatureConfig",
+    "FoleyConfig",
+    "HtsatConfig",
+    "IntensityConfig",
+    "LossConfig",
+    "LossTermConfig",
+    "ManifestConfig",
+    "MiniLmConfig",
+    "ModelConfig",
+    "OptimConfig",
+    "PretrainingConfig",
+    "RangeConfig",
+    "RobertaConfig",
+    "RoomsConfig",
+    "SemanticCnnConfig",
+    "SpectrogramConfig",
+    "StaticIntensityConfig",
+    "TargetTermConfig",
+    "TinyTextConfig",
+    "TrainerConfig",
+]
+
+
+@dataclass
+class Experiment:
+    """The root."""
+
+    name: str = "elsa"
+    """Shown in logs; not part of a run's identity."""
+    seed: int = 0
+    """Training seed: initial weights, order of examples, captions, augmentation."""
+    audio: AudioConfig = field(default_factory=AudioConfig)
+    rooms: RoomsConfig = field(default_factory=RoomsConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    captions: CaptionConfig = field(default_factory=CaptionConfig)
+    features: FeatureConfig = field(default_factory=FeatureConfig)
+    augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    pretraining: PretrainingConfig = field(default_factory=PretrainingConfig)
+    trainer: TrainerConfig = field(default_factory=TrainerConfig)
+    evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+
+
+VARIANTS: dict[str, dict[str, type]] = {
+    "data.corpus": {"foley": FoleyConfig, "esc50": Esc50Config, "manifest": ManifestConfig},
+    "model.semantic": {"htsat": HtsatConfig, "cnn": SemanticCnnConfig},
+    "model.spatial": {"coord_cnn": CoordCnnConfig, "static_iv": StaticIntensityConfig},
+    "model.text": {"roberta": RobertaConfig, "minilm": MiniLmConfig, "tiny": TinyTextConfig},
+}
+"""Choice nodes: key → variant name → its dataclass."""
+
+CHOICES: dict[str, tuple[str, ...]] = {
+    "rooms.engine": ("shoebox", "pyroomacoustics"),
+    "rooms.mode": ("bank", "pool", "fresh"),
+    "data.rendering": ("stream", "cached"),
+    "data.mono_policy": ("copy", "zero"),
+    "features.intensity.norm": ("unit", "energy"),
+    "optim.name": ("adam", "adamw"),
+    "optim.schedule": ("cosine", "constant"),
+    "trainer.select": ("last", "best"),
+}
+"""String fields with a closed set of values."""
+
+NOT_IDENTITY: tuple[str, ...] = (
+    "name",
+    "data.workers",
+    "data.corpus.root",
+    "data.corpus.path",
+    "trainer.accelerator",
+    "trainer.devices",
+    "trainer.nodes",
+    "trainer.strategy",
+    "trainer.threads",
+    "trainer.checkpoint_every",
+    "trainer.log_every",
+    "evaluation.batch_size",
+)
+"""Fields that do not change what a run computes: left out of fingerprints (a corpus on disk enters by its content hash)."""

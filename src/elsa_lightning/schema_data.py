@@ -1,0 +1,202 @@
+"""Knobs of sound, rooms, corpora, captions and features; `schema` puts them together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass
+class AudioConfig:
+    sample_rate: int = 48000
+    """Rate at which everything is rendered and analysed, Hz."""
+    clip_s: float = 10.0
+    """Length of a training or test clip, s; longer sounds are cropped, shorter ones repeated."""
+    min_s: float = 4.0
+    """Sounds shorter than this, s, are repeated up to it before they are placed in a room (the paper's rule)."""
+    strip_db: float = -60.0
+    """Leading and trailing parts below this level, dB re the clip's peak, count as silence and are removed."""
+    preroll: bool = True
+    """The sound (repeated as needed) is going on before the clip begins, for as long as a room responds. False: sound and clip begin
+    together, as when a rendered file is read from its start; then the silence until the direct sound arrives gives the distance away, which
+    no recording does."""
+
+
+@dataclass
+class RangeConfig:
+    """Ranges from which one split's rooms are drawn (paper, table A2)."""
+
+    floor_area_m2: list[float] = field(default_factory=lambda: [13.3, 277.4])
+    """Floor area, m², drawn log-uniformly."""
+    height_m: list[float] = field(default_factory=lambda: [2.3, 5.0])
+    """Ceiling height, m."""
+    slenderness: float = 0.8
+    """Largest ratio of the height to the shorter side of the floor: rooms are seldom taller than wide."""
+    aspect: list[float] = field(default_factory=lambda: [1.0, 2.0])
+    """Ratio of the longer to the shorter side of the floor."""
+    elevation_deg: list[float] = field(default_factory=lambda: [-47.5, 48.7])
+    """Source elevation, degrees. The test split uses the training range too, so that "down" is tested."""
+    distance_m: list[float] = field(default_factory=lambda: [0.5, 4.0])
+    """Source distance, m."""
+    t30_s: list[float] = field(default_factory=lambda: [0.1445, 2.6719])
+    """Wanted full-band T30, s, drawn log-uniformly; the label is measured on the rendered response."""
+
+
+@dataclass
+class RoomsConfig:
+    engine: str = "shoebox"
+    """Simulator: `shoebox` (ours, batched torch) or `pyroomacoustics` (CPU, worker processes, to build a bank)."""
+    mode: str = "bank"
+    """Training rooms: `bank` (fixed, on disk), `pool` (ring buffer, a share refreshed each step), `fresh` (new for each example).
+    Validation and test always use a bank."""
+    train: int = 8972
+    """Number of training rooms (bank) or of pool slots (pool)."""
+    val: int = 1024
+    """Number of validation rooms, none of which is a training room."""
+    test: int = 4970
+    """Number of test rooms, none of which is a training or validation room."""
+    refresh: float = 0.05
+    """Share of the pool re-simulated each step (mode `pool`)."""
+    seed: int = 0
+    """Seed of the room draws; independent of the training seed."""
+    rir_s: float = 2.7
+    """Length of the stored room impulse responses, s."""
+    bands_hz: list[float] = field(default_factory=lambda: [125.0, 250.0, 500.0, 1000.0, 2000.0, 4000.0, 8000.0, 16000.0])
+    """Octave-band centres of wall and air absorption, Hz."""
+    diffuseness: list[float] = field(default_factory=lambda: [0.25, 1.0])
+    """Range of the late field's diffuseness: 0 specular shoebox decay, 1 fully mixing (Eyring)."""
+    absorption: list[float] = field(default_factory=lambda: [0.1, 0.5])
+    """Range of the rooms' mean wall absorption (Eyring's, for the wanted T30): furnished rooms lie between a bare hall and a studio, so
+    that large rooms tend to ring longer. [0, 1] accepts every pair of size and T30 that physics allows."""
+    air: bool = True
+    """Absorption of sound by air."""
+    high_pass_hz: float = 20.0
+    """Cut-off of the zero-phase high pass on the responses, Hz; 0 for none."""
+    ranges: RangeConfig = field(default_factory=RangeConfig)
+    test_ranges: RangeConfig = field(default_factory=RangeConfig)
+    elevation_balance: float = 1.0
+    """Training rooms with |elevation| > 40° are drawn this many times as often. 1 is the paper's draw; 4 cures the branch's
+    elevation blindness at desk scale (docs/concepts.md)."""
+
+
+@dataclass
+class FoleyConfig:
+    """The embedded corpus of synthesised sounds: nothing to download."""
+
+    name: str = "foley"
+    train_clips: int = 12000
+    """Number of training clips, spread evenly over the classes."""
+    val_clips: int = 600
+    test_clips: int = 1200
+    seed: int = 0
+    """Seed of the sounds' parameters."""
+
+
+@dataclass
+class Esc50Config:
+    """Recordings in ESC-50's layout: <root>/meta/esc50.csv and <root>/audio/."""
+
+    name: str = "esc50"
+    root: str = ""
+    """Folder of the corpus."""
+    val_folds: list[int] = field(default_factory=list)
+    """Folds held out for validation; empty: a tenth of the training clips' sources."""
+    test_folds: list[int] = field(default_factory=lambda: [5])
+    """Folds held out for test."""
+
+
+@dataclass
+class ManifestConfig:
+    """A JSONL manifest: one clip a line with audio, captions, split."""
+
+    name: str = "manifest"
+    path: str = ""
+    """The manifest; audio paths in it are relative to its folder."""
+
+
+@dataclass
+class DataConfig:
+    corpus: Any = field(default_factory=FoleyConfig)
+    """Choice node: foley, esc50, manifest."""
+    rendering: str = "stream"
+    """`stream`: every step renders its clips on the training device. `cached`: the paper's protocol, a fixed set of spatial versions of
+    each clip, rendered once to features and shared by all runs with the same data."""
+    versions: int = 2
+    """Spatial versions of each training clip in one epoch."""
+    eval_versions: int = 2
+    """Spatial versions of each validation and test clip; the first alone is used for retrieval."""
+    min_examples: int = 0
+    """`versions` is raised until an epoch of a small corpus holds at least this many examples."""
+    eval_min_examples: int = 0
+    """`eval_versions` is raised until the evaluation of a small corpus holds at least this many examples."""
+    mono_share: float = 0.5
+    """Share of examples that are the non-spatial original (the paper trains on both)."""
+    mono_policy: str = "copy"
+    """Channels of a non-spatial example: `copy` (W in all four, the paper) or `zero` (dipoles silent)."""
+    seed: int = 0
+    """Seed of the pairing of clips and rooms; independent of the training seed."""
+    workers: int = 8
+    """Data-loading processes per device."""
+
+
+@dataclass
+class CaptionConfig:
+    spatial_share: float = 0.85
+    """Share of spatial training examples whose caption says where the sound is."""
+    word_keep: float = 0.75
+    """Probability with which each spatial word is kept in a training caption; evaluation keeps all."""
+    per_clip: int = 5
+    """Captions per clip in retrieval."""
+
+
+@dataclass
+class SpectrogramConfig:
+    """Log-mel of W (LAION-CLAP's front end at 48 kHz)."""
+
+    n_fft: int = 1024
+    hop: int = 480
+    """Hop, samples."""
+    mels: int = 64
+    f_min_hz: float = 50.0
+    f_max_hz: float = 14000.0
+
+
+@dataclass
+class IntensityConfig:
+    """Active and reactive intensity."""
+
+    n_fft: int = 1024
+    hop: int = 480
+    """Hop, samples."""
+    norm: str = "unit"
+    """`unit`: each bin's vector has norm 1 (the paper); `energy`: divided by the energy, keeping diffuseness."""
+    bands: int = 0
+    """0: one vector per STFT bin (the paper); n: intensity and energy pooled into n mel bands before the normalisation."""
+
+
+@dataclass
+class FeatureConfig:
+    mel: SpectrogramConfig = field(default_factory=SpectrogramConfig)
+    intensity: IntensityConfig = field(default_factory=IntensityConfig)
+
+
+@dataclass
+class AugmentationConfig:
+    """What real recordings differ in, keyed by (seed, epoch, index). Training only. Off in the paper."""
+
+    yaw: bool = False
+    """Turn the scene about the vertical axis by a random angle, labels and words with it (exact)."""
+    mirror: bool = False
+    """Swap left and right in half of the examples, labels and words with it (exact)."""
+    noise_snr_db: list[float] = field(default_factory=list)
+    """Range of the signal-to-noise ratio of added noise, dB; empty: none."""
+    mismatch_db: float = 0.0
+    """Standard deviation of each dipole channel's gain error, dB."""
+    low_cut_hz: list[float] = field(default_factory=list)
+    """Range of a random low cut's corner, Hz; empty: none."""
+    mask_frames: int = 0
+    """Longest masked stretch of log-mel frames."""
+    mask_bands: int = 0
+    """Widest masked stretch of log-mel bands."""
+    mel_gain_db: float = 0.0
+    """Standard deviation of a random overall gain of the log-mel, dB."""

@@ -1,0 +1,98 @@
+"""Knobs of losses, optimiser, trainer and evaluation; `schema` puts them together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass
+class LossTermConfig:
+    weight: float = 1.0
+    """Factor of this term in the total; 0: the term is not computed."""
+
+
+@dataclass
+class TargetTermConfig:
+    weight: float = 1.0
+    """Factor of this term in the total; 0: the term is not computed."""
+    standardize: bool = True
+    """Targets are shifted and scaled by the training rooms' mean and standard deviation; false: metres and square metres, literally."""
+
+
+@dataclass
+class LossConfig:
+    clip: LossTermConfig = field(default_factory=LossTermConfig)
+    """Symmetric contrastive loss between audio and text."""
+    direction: LossTermConfig = field(default_factory=LossTermConfig)
+    """1 − cosine of the predicted direction."""
+    distance: TargetTermConfig = field(default_factory=TargetTermConfig)
+    """Squared error of the source distance."""
+    area: TargetTermConfig = field(default_factory=TargetTermConfig)
+    """Squared error of the (log, if standardised) floor area."""
+
+
+@dataclass
+class OptimConfig:
+    name: str = "adam"
+    """adam or adamw."""
+    lr: float = 5e-5
+    weight_decay: float = 0.0
+    betas: list[float] = field(default_factory=lambda: [0.9, 0.999])
+    warmup_steps: int = 0
+    schedule: str = "cosine"
+    """cosine (to zero at the last step) or constant."""
+    clip_norm: float = 0.0
+    """Largest norm of the gradient; 0: no clipping."""
+
+
+@dataclass
+class PretrainingConfig:
+    """Supervised pre-training of the learned spatial branch on its attributes; a stage of its own, shared by rows."""
+
+    steps: int = 0
+    """0: no pre-training."""
+    batch_size: int = 1024
+    lr: float = 1e-3
+    weight_decay: float = 0.01
+
+
+@dataclass
+class TrainerConfig:
+    batch_size: int = 2304
+    """Examples per step, over all devices."""
+    epochs: int = 40
+    """Passes over the training clips (each with `data.versions` spatial versions); ignored when `steps` is set."""
+    steps: int = 0
+    """Optimiser steps; 0: from `epochs`."""
+    precision: str = "auto"
+    """Lightning's precision, or `auto`: bf16-mixed where the device computes in it natively, else 32-true. Features, logits and losses
+    are always float32."""
+    accelerator: str = "auto"
+    devices: int = 1
+    """Devices per node."""
+    nodes: int = 1
+    strategy: str = "auto"
+    threads: int = 0
+    """CPU threads of the process; 0: all cores."""
+    val_every: int = 0
+    """Steps between validations; 0: once, at the end."""
+    checkpoint_every: int = 100
+    """Steps between checkpoints: what a kill can lose."""
+    log_every: int = 10
+    """Steps between log entries."""
+    select: str = "last"
+    """Which checkpoint is evaluated: `last`, or `best` by val/retrieval/map10 (the paper's choice)."""
+
+
+@dataclass
+class EvaluationConfig:
+    template: str = "A sound coming from {}."
+    """Zero-shot prompt for spatial attributes (paper)."""
+    class_template: str = "This is a sound of {}."
+    """Zero-shot prompt for the sound's class (LAION-CLAP)."""
+    probe_hidden: int = 64
+    """Hidden width of the two-layer probe on frozen embeddings."""
+    probe_steps: int = 600
+    """Full-batch steps of the probe's training."""
+    batch_size: int = 64
+    """Examples per forward pass."""

@@ -1,0 +1,143 @@
+"""Put one recording into one simulated room: `elsa spatialize in.wav out.wav --azimuth 90 …`."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+from collections.abc import Sequence
+
+import numpy as np
+import soundfile
+import torch
+
+from elsa_lightning.acoustics.absorption import solve_absorption
+from elsa_lightning.acoustics.ambisonics import direction_from_angles
+from elsa_lightning.acoustics.bands import usable_bands
+from elsa_lightning.acoustics.convolve import convolve
+from elsa_lightning.acoustics.decay import t30_s as measured_t30_s
+from elsa_lightning.acoustics.geometry import Scene
+from elsa_lightning.acoustics.render import air_of, render_rir
+from elsa_lightning.data.audio_file import read_audio
+from elsa_lightning.errors import DataError
+from elsa_lightning.schema import RoomsConfig
+from elsa_lightning.seeding import seed_of
+from elsa_lightning.version import __version__
+
+MARGIN_M = 0.2
+PEAK = 0.9
+DIFFUSENESS = 0.5
+
+
+def place(size: torch.Tensor, direction: torch.Tensor, distance_m: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """Microphone and source `(3,)`, both inside the room, as near to its middle as the wanted offset lets them be.
+
+    Raises:
+        DataError: the room is too small for them.
+    """
+    offset = direction * distance_m
+    low = MARGIN_M + (-offset).clamp_min(0)
+    high = size - MARGIN_M - offset.clamp_min(0)
+    if (low > high).any():
+        axis = int((low - high).argmax())
+        raise DataError(
+            f"a source {distance_m:g} m away in that direction does not fit a room of {_by(size.tolist())} m ({'xyz'[axis]} axis)",
+            "choose a larger room, a smaller distance or elevation",
+        )
+    microphone = (size / 2 - offset / 2).clamp(low, high)
+    return microphone, microphone + offset
+
+
+def _by(sides: Sequence[float]) -> str:
+    return " × ".join(f"{side:g}" for side in sides)
+
+
+def scene_of(azimuth: float, elevation: float, distance: float, room: Sequence[float], t30: float, seed: int, rate: int) -> Scene:
+    """One room, with walls for the wanted reverberation time; arguments as `spatialize`'s.
+
+    Raises:
+        DataError: the room cannot hold the source, or cannot have this reverberation time.
+    """
+    size = torch.tensor(room, dtype=torch.float32)
+    angles = torch.deg2rad(torch.tensor([azimuth, elevation]))
+    microphone, position = place(size, direction_from_angles(angles[0], angles[1]), distance)
+    bands = usable_bands(RoomsConfig().bands_hz, rate)
+    diffuseness = torch.tensor([DIFFUSENESS])
+    shape, air = torch.ones(1, 6, len(bands)), air_of(bands, True, size.device)
+    absorption, feasible = solve_absorption(size[None], torch.tensor([t30]), shape, torch.tensor([distance]), diffuseness, bands, rate, air)
+    if not feasible.all():
+        raise DataError(f"no walls give a room of {_by(room)} m a T30 of {t30:g} s", "choose another T30 or size")
+    return Scene(size[None], position[None], microphone[None], absorption, diffuseness, torch.tensor([seed_of("spatialize", seed)]))
+
+
+def sample_rate_of(path: str) -> int:
+    """Hz, from the file's header.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    try:
+        return soundfile.info(path).samplerate
+    except (OSError, soundfile.LibsndfileError) as error:
+        raise DataError(f"audio file {path} cannot be read ({error})", "check the path and the format (WAV, FLAC, OGG)") from error
+
+
+def spatialize(
+    input: str,
+    output: str,
+    azimuth: float,
+    elevation: float,
+    distance: float,
+    room: Sequence[float],
+    t30: float,
+    seed: int = 0,
+    rate: int | None = None,
+) -> dict:
+    """Read a mono file, render it as FOA and write a float WAV beside a JSON sidecar that states the conventions.
+
+    Args:
+        input: mono audio file.
+        output: WAV to write: 4 channels, ACN order (W, Y, Z, X), SN3D, 32-bit float, one gain for all channels.
+        azimuth: degrees, counter-clockwise from the front, +90 is left.
+        elevation: degrees, up is positive.
+        distance: from the microphone, m.
+        room: length, width, height, m.
+        t30: wanted reverberation time, s.
+        seed: of the late field's noise.
+        rate: of the output, Hz; None: the input's.
+
+    Returns:
+        the sidecar's contents.
+
+    Raises:
+        DataError: the file, the place or the reverberation time cannot be had.
+    """
+    rate = rate or sample_rate_of(input)
+    mono = torch.from_numpy(read_audio(input, rate))[None]  # (1, T)
+    scene = scene_of(azimuth, elevation, distance, room, t30, seed, rate)
+    bands = usable_bands(RoomsConfig().bands_hz, rate)
+    rir = render_rir(scene, rate, max(0.3, 1.8 * t30), bands)  # (1, 4, R)
+    foa = convolve(mono, rir, mono.shape[1] + rir.shape[2])[0]  # (4, T + R)
+    gain = PEAK / float(foa.abs().max().clamp_min(1e-9))
+    facts = {
+        "channels": ["W", "Y", "Z", "X"],
+        "order": "ACN",
+        "normalisation": "SN3D",
+        "axes": "x front, y left, z up; azimuth counter-clockwise, +90 is left",
+        "azimuth_deg": azimuth,
+        "elevation_deg": elevation,
+        "distance_m": distance,
+        "room_m": list(room),
+        "wanted_t30_s": t30,
+        "measured_t30_s": round(float(measured_t30_s(rir[:, 0], rate)[0]), 3),
+        "gain": gain,
+        "sample_rate": rate,
+        "source": pathlib.Path(input).name,
+        "seed": seed,
+        "simulator": f"elsa-lightning {__version__}",
+    }
+    try:
+        soundfile.write(output, np.asarray(foa.T * gain), rate, subtype="FLOAT", format="WAV")
+        pathlib.Path(output).with_suffix(".json").write_text(json.dumps(facts, indent=1))
+    except (OSError, soundfile.LibsndfileError) as error:
+        raise DataError(f"could not write {output}: {error}", "check that the folder exists and that the disk has space") from error
+    return facts

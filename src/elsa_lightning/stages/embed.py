@@ -1,0 +1,86 @@
+"""Stage `embed`: the frozen model over the fixed test set, the probe's training clips, the captions and the prompts.
+
+Metrics are computed from these embeddings only, so a metric's fix runs again in seconds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from elsa_lightning.captions.attributes import ATTRIBUTES
+from elsa_lightning.captions.templates import prompt_phrase
+from elsa_lightning.data.datamodule import SpatialAudioText
+from elsa_lightning.metrics.retrieval import caption_groups
+from elsa_lightning.stages.execute import FACTS, Stage
+from elsa_lightning.stages.rooms import load_banks
+from elsa_lightning.stages.train import load_trained, open_data
+from elsa_lightning.training.contrastive import ElsaModule
+
+FILE = "embeddings.safetensors"
+
+
+def run(stage: Stage) -> dict:
+    """Write `embeddings.safetensors` and `texts.json`."""
+    cfg = stage.cfg
+    trained = json.loads((stage.parents["train"] / FACTS).read_text())
+    device = "cuda" if torch.cuda.is_available() and cfg.trainer.accelerator != "cpu" else "cpu"
+    module = load_trained(cfg, stage.parents["train"], trained["checkpoint"]).to(device)
+    data = open_data(stage, load_banks(stage))
+    stage.status(0, 3, "embedding test clips")
+    tensors = {f"test/{name}": value for name, value in embed_clips(module, data, data.test_dataloader(), device).items()}
+    stage.status(1, 3, "embedding the probe's training clips")
+    tensors |= {f"probe/{name}": value for name, value in embed_clips(module, data, data.probe_dataloader(), device).items()}
+    stage.status(2, 3, "embedding texts")
+    texts, groups = retrieval_captions(data)
+    tensors["retrieval/text"] = embed_texts(module, data, texts, device)
+    tensors["retrieval/clip_of_text"] = torch.arange(len(texts)) // cfg.captions.per_clip
+    tensors["retrieval/group"] = groups
+    for attribute, words in ATTRIBUTES.items():
+        prompts = [cfg.evaluation.template.format(prompt_phrase(attribute, word)) for word in words]
+        tensors[f"prompts/{attribute}"] = embed_texts(module, data, prompts, device)
+    classes = [cfg.evaluation.class_template.format(label) for label in data.corpus.labels]
+    tensors["prompts/class"] = embed_texts(module, data, classes, device)
+    save_file({name: value.contiguous() for name, value in tensors.items()}, stage.folder / FILE)
+    ids = data.test_clip_ids
+    facts = {
+        "gallery": len(ids),
+        "gallery_hash": hashlib.sha256("\n".join(sorted(ids)).encode()).hexdigest()[:12],
+        "test_examples": len(tensors["test/audio"]),
+    }
+    (stage.folder / "texts.json").write_text(json.dumps({**facts, "captions": texts, "classes": list(data.corpus.labels)}))
+    return {**facts, "corpus": data.corpus.name, "synthetic": data.corpus.synthetic, "device": device}
+
+
+@torch.no_grad()
+def embed_clips(module: ElsaModule, data: SpatialAudioText, loader, device: str) -> dict[str, Tensor]:
+    """Of every example of a loader, in order: `audio (N, E)`, `direction (N, 3)`, `label (N,)` and spatial labels `(N,)`."""
+    parts: dict[str, list[Tensor]] = {}
+    for batch in loader:
+        batch = data.on_after_batch_transfer(data.on_before_batch_transfer(batch).to(device))
+        values = {
+            "audio": module.model.embed_audio(module.features(batch)),
+            "direction": batch.direction,
+            "label": batch.label,
+            "key": batch.key,
+        }
+        for name, value in {**values, **batch.spatial}.items():
+            parts.setdefault(name, []).append(value.cpu())
+    return {name: torch.cat(values) for name, values in parts.items()}
+
+
+@torch.no_grad()
+def embed_texts(module: ElsaModule, data: SpatialAudioText, texts: list[str], device: str, size: int = 128) -> Tensor:
+    """`(M, E)`, in order."""
+    chunks = [data.tokenizer(texts[i : i + size]) for i in range(0, len(texts), size)]
+    return torch.cat([module.model.embed_text({k: v.to(device) for k, v in tokens.items()}).cpu() for tokens in chunks])
+
+
+def retrieval_captions(data: SpatialAudioText) -> tuple[list[str], Tensor]:
+    """The test gallery's spatial captions, `captions.per_clip` for each clip's first version, and a group id shared by equal captions."""
+    texts = [caption for captions in data.test_captions() for caption in captions]
+    return texts, caption_groups(texts)

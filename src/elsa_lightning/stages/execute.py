@@ -1,0 +1,70 @@
+"""Run one planned stage in this process."""
+
+from __future__ import annotations
+
+import logging
+import os
+import pathlib
+from dataclasses import dataclass
+
+from elsa_lightning import runs
+from elsa_lightning.atomic import write_json
+from elsa_lightning.errors import RunError
+from elsa_lightning.schema import Experiment
+from elsa_lightning.training.trainer import use_threads
+
+FACTS = "facts.json"
+"""What a stage found out about itself (seconds of training, chosen checkpoint, …), for later stages and reports."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage at work.
+
+    Attributes:
+        name: of the stage.
+        folder: its run directory.
+        parents: stage name → run directory.
+        cfg: the experiment.
+    """
+
+    name: str
+    folder: pathlib.Path
+    parents: dict[str, pathlib.Path]
+    cfg: Experiment
+
+    def status(self, done: int, total: int, text: str) -> None:
+        """Tell the runner how far the stage is."""
+        runs.write_status(self.folder, done / max(1, total), text)
+
+
+def execute(run_dir: str | os.PathLike) -> None:
+    """Compute a stage; its files and `facts.json` go into its folder. done.json is the caller's (`runs.perform`).
+
+    Args:
+        run_dir: a run directory with config.yaml, whose parents are done.
+
+    Raises:
+        RunError: the stage failed in a way that the user can mend.
+    """
+    from elsa_lightning.stages import embed, evaluate, features, pretraining, rooms, train
+
+    work = {
+        "rooms": rooms.run,
+        "features_train": features.run_train,
+        "features_eval": features.run_eval,
+        "pretraining": pretraining.run,
+        "train": train.run,
+        "embed": embed.run,
+        "evaluate": evaluate.run,
+    }
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
+    planned = runs.read_config(run_dir)
+    stage = Stage(planned.stage, pathlib.Path(run_dir), planned.parents, planned.experiment)
+    use_threads(stage.cfg.trainer.threads or int(os.environ.get("ELSA_THREADS", "0")))
+    try:
+        write_json(stage.folder / FACTS, work[stage.name](stage))
+    except OSError as error:
+        if error.errno == 28:  # no space left on device
+            raise RunError(f"no space left on the disk of {stage.folder}", "free some and start again: finished stages are kept") from error
+        raise

@@ -1,0 +1,79 @@
+"""Stage `train`: the contrastive training of one row."""
+
+from __future__ import annotations
+
+import pathlib
+
+import lightning
+
+from elsa_lightning.acoustics.bank import RoomBank
+from elsa_lightning.data.datamodule import SpatialAudioText
+from elsa_lightning.data.feature_cache import FeatureCache
+from elsa_lightning.data.readers import open_corpus
+from elsa_lightning.losses.spatial import TargetScale
+from elsa_lightning.models.tokenizers import build_tokenizer
+from elsa_lightning.schema import Experiment
+from elsa_lightning.seeding import seed_of
+from elsa_lightning.stages.execute import Stage
+from elsa_lightning.stages.rooms import load_banks
+from elsa_lightning.training.checkpoints import read_checkpoint
+from elsa_lightning.training.contrastive import ElsaModule
+from elsa_lightning.training.trainer import fit
+
+RUN_NAME = "curves"
+
+
+def run(stage: Stage) -> dict:
+    """Train, or go on training; the chosen checkpoint's path is in meta.json."""
+    cfg = stage.cfg
+    lightning.seed_everything(seed_of("weights", cfg.seed) % 2**32, workers=True, verbose=False)
+    banks = load_banks(stage)
+    data = open_data(stage, banks)
+    steps = data.total_steps
+    module = ElsaModule(cfg, target_scales(banks["train"]), steps)
+    if "pretraining" in stage.parents:
+        from elsa_lightning.models.spatial import load_branch
+
+        load_branch(module.model.spatial, stage.parents["pretraining"])
+    checkpoint, seconds = fit(module, data, cfg.trainer, stage.folder, steps, RUN_NAME)
+    trainable = sum(p.numel() for p in module.model.parameters() if p.requires_grad)
+    return {
+        "checkpoint": str(checkpoint.relative_to(stage.folder)),
+        "train_seconds": round(seconds, 1),
+        "steps": steps,
+        "trainable": trainable,
+    }
+
+
+def open_data(stage: Stage, banks: dict[str, RoomBank]) -> SpatialAudioText:
+    """The stage's datamodule, on its cached features where it has them."""
+    cfg = stage.cfg
+    caches = None
+    if cfg.data.rendering == "cached":
+        caches = {}
+        if "features_train" in stage.parents:
+            caches["train"] = FeatureCache.load(stage.parents["features_train"] / "train")
+        caches |= {split: FeatureCache.load(stage.parents["features_eval"] / split) for split in ("val", "test")}
+    return SpatialAudioText(cfg, open_corpus(cfg.data.corpus), banks, build_tokenizer(cfg.model.text), caches)
+
+
+def target_scales(bank: RoomBank) -> dict[str, TargetScale]:
+    """Mean and standard deviation of the distance (m) and the log floor area over the training rooms."""
+
+    return {"distance": TargetScale.of(bank.labels["distance_m"]), "area": TargetScale.of(bank.labels["floor_area_m2"].log())}
+
+
+def load_trained(cfg: Experiment, folder: pathlib.Path, checkpoint: str) -> ElsaModule:
+    """The trained module of a finished training stage, in evaluation mode.
+
+    Args:
+        cfg: the experiment.
+        folder: of the training stage.
+        checkpoint: path below it.
+    """
+    unit = TargetScale(0.0, 1.0)
+    module = ElsaModule(cfg, {"distance": unit, "area": unit}, 1)
+    state = read_checkpoint(folder / checkpoint)
+    module.on_load_checkpoint(state)
+    module.load_state_dict(state["state_dict"])
+    return module.eval()

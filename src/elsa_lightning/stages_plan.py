@@ -1,0 +1,163 @@
+"""Which stages an experiment needs, and the fingerprint of each. Imports no torch.
+
+    rooms ─┬─ features_train ─┬─ pretraining ─┐
+           ├─ features_eval ──┼───────────────┼─ train ── embed ── evaluate
+           └──────────────────┴───────────────┘
+    (features_* only with `data.rendering: cached`; pretraining only with `pretraining.steps` and a learned branch)
+
+A stage's fingerprint is a hash of the resolved values that it reads, of its parents' fingerprints, of its corpus' content and of its
+version. Rows of a table that agree in these share the stage.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from elsa_lightning.checks import leaves
+from elsa_lightning.schema import NOT_IDENTITY, CoordCnnConfig, Experiment
+
+STAGES = ("rooms", "features_train", "features_eval", "pretraining", "train", "embed", "evaluate")
+"""All stages, each after those that it may need."""
+
+METRICS_VERSION = 1
+"""Raised when a metric's definition changes: evaluation runs again, training does not."""
+
+STAGE_VERSIONS = {
+    "rooms": 1,
+    "features_train": 1,
+    "features_eval": 1,
+    "pretraining": 1,
+    "train": 1,
+    "embed": 1,
+    "evaluate": METRICS_VERSION,
+}
+"""Raised when a stage's code computes something else from the same values."""
+
+_RENDERING = ("audio", "features", "data.corpus", "data.mono_policy", "data.seed")
+_EVAL_RENDERING = ("data.eval_versions", "data.eval_min_examples")
+_TRAINING_ROOMS = ("rooms.mode", "rooms.refresh", "rooms.elevation_balance")
+
+READS: dict[str, tuple[str, ...]] = {
+    "rooms": ("audio.sample_rate", "rooms"),
+    "features_train": (
+        *_RENDERING,
+        *_TRAINING_ROOMS,
+        "data.versions",
+        "data.min_examples",
+        "data.mono_share",
+        "augmentation.noise_snr_db",
+        "augmentation.mismatch_db",
+        "augmentation.low_cut_hz",
+    ),
+    "features_eval": (*_RENDERING, *_EVAL_RENDERING),
+    "pretraining": (*_RENDERING, *_TRAINING_ROOMS, "seed", "data", "augmentation", "model.spatial", "pretraining", "trainer.precision"),
+    "train": ("seed", "audio", "rooms", "data", "captions", "features", "augmentation", "model", "loss", "optim", "trainer"),
+    "embed": (*_RENDERING, *_EVAL_RENDERING, "captions.per_clip", "evaluation.template", "evaluation.class_template"),
+    "evaluate": ("captions.per_clip", "evaluation"),
+}
+"""Stage → keys and groups of keys that it reads."""
+
+SKIPS: dict[str, tuple[str, ...]] = {
+    "rooms": _TRAINING_ROOMS,
+    "pretraining": _EVAL_RENDERING,
+    "train": _EVAL_RENDERING,
+}
+"""Stage → keys below those of `READS` that do not change its result. (Training heeds validation figures only to select the best.)"""
+
+READS_CORPUS = ("features_train", "features_eval", "pretraining", "train", "embed")
+"""Stages whose fingerprint holds the corpus' content."""
+
+
+@dataclass(frozen=True)
+class StageRef:
+    """One stage of one run.
+
+    Attributes:
+        stage: its name, one of `STAGES`.
+        fingerprint: 16 hex digits.
+        config: dotted key → value, as hashed.
+        parents: stage name → fingerprint of the stages whose folders it reads.
+        experiment: the experiment that wants it.
+        corpus_hash: content hash of its corpus.
+    """
+
+    stage: str
+    fingerprint: str
+    config: dict[str, Any] = field(compare=False, hash=False)
+    parents: dict[str, str] = field(compare=False, hash=False)
+    experiment: Experiment = field(compare=False, hash=False, repr=False)
+    corpus_hash: str = field(compare=False, hash=False, default="")
+
+    @property
+    def run_id(self) -> str:
+        """`<stage>/<fingerprint>`, the folder below runs/."""
+        return f"{self.stage}/{self.fingerprint}"
+
+
+def fingerprint(values: Mapping[str, Any], *parents: str, version: int = 1) -> str:
+    """16 hex digits that depend on every value, every parent and the version, and on nothing else (not on the order of keys).
+
+    Args:
+        values: dotted key → value; keys of `schema.NOT_IDENTITY` are left out.
+        parents: fingerprints of the stages before.
+        version: of the code's results.
+    """
+    identity = {key: value for key, value in values.items() if key not in NOT_IDENTITY}
+    text = json.dumps([identity, sorted(parents), version], sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def stage_config(experiment: Experiment, stage: str) -> dict[str, Any]:
+    """Dotted key → value of everything that a stage's result depends on, parents and corpus aside."""
+
+    def within(key: str, groups: Iterable[str]) -> bool:
+        return any(key == group or key.startswith(group + ".") for group in groups)
+
+    skipped = (*(() if _heeds_validation(experiment, stage) else SKIPS.get(stage, ())), *NOT_IDENTITY)
+    values = {key: value for key, value in leaves(experiment) if within(key, READS[stage]) and not within(key, skipped)}
+    if stage == "train" and experiment.trainer.steps:
+        del values["trainer.epochs"]
+    return values
+
+
+def _heeds_validation(experiment: Experiment, stage: str) -> bool:
+    return stage == "train" and experiment.trainer.select == "best"
+
+
+def needed_parents(experiment: Experiment) -> dict[str, tuple[str, ...]]:
+    """The stages that an experiment needs, in order, each with those whose folders it reads."""
+    cached = experiment.data.rendering == "cached"
+    spatial = experiment.model.spatial
+    pretrained = experiment.pretraining.steps > 0 and isinstance(spatial, CoordCnnConfig) and not spatial.checkpoint
+    features = ("features_train", "features_eval") if cached else ()
+    stages: dict[str, tuple[str, ...]] = {"rooms": (), **{name: ("rooms",) for name in features}}
+    if pretrained:
+        stages["pretraining"] = ("rooms", *features)
+    stages["train"] = ("rooms", *features, *(["pretraining"] if pretrained else []))
+    stages["embed"] = ("rooms", *features, "train")
+    stages["evaluate"] = ("embed",)
+    return stages
+
+
+def plan_run(experiment: Experiment, corpus_hash: str) -> list[StageRef]:
+    """The stages of one experiment, parents first.
+
+    Args:
+        experiment: the resolved experiment.
+        corpus_hash: content hash of its corpus (`data.readers.open_corpus`).
+    """
+    done: dict[str, StageRef] = {}
+    for stage, names in needed_parents(experiment).items():
+        values = stage_config(experiment, stage)
+        if stage in READS_CORPUS:
+            values["corpus"] = corpus_hash
+        parents = {name: done[name].fingerprint for name in names}
+        blind = stage in ("pretraining", "train") and not _heeds_validation(experiment, stage)
+        hashed = [mark for name, mark in parents.items() if not (blind and name == "features_eval")]
+        mark = fingerprint(values, *hashed, version=STAGE_VERSIONS[stage])
+        done[stage] = StageRef(stage, mark, values, parents, experiment, corpus_hash)
+    return list(done.values())

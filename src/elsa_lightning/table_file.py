@@ -1,0 +1,247 @@
+"""The schema of a table file (one YAML under ablations/ = one table of the paper) and its reader. Imports no torch.
+
+Figures of the paper, claims' tolerances and floors are written in the unit that the column shows: the metric times the column's `scale`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from elsa_lightning.config import TYPE_WORDS, did_you_mean, type_name
+from elsa_lightning.errors import ConfigError
+from elsa_lightning.layers import BASE, base_paths, flatten, read_yaml, shown_path
+
+STANDINGS = ("printed", "consistent", "unconfirmed")
+OPERATORS = ("<", "<=", ">", ">=", "~")
+
+
+@dataclass(frozen=True)
+class Column:
+    key: str
+    """Metric key, as in metrics.json."""
+    label: str
+    better: str = "higher"
+    """higher or lower."""
+    digits: int = 1
+    scale: float = 1.0
+    """The column shows the metric times this."""
+
+
+@dataclass(frozen=True)
+class PaperFigure:
+    value: float
+    """In the column's unit."""
+    standing: str
+    """printed, consistent or unconfirmed: shared/reference/paper.md says which; the last is shown with a dagger."""
+
+
+@dataclass(frozen=True)
+class Row:
+    id: str
+    label: str
+    overrides: dict[str, Any] = field(default_factory=dict)
+    """Keys that differ from the table's base."""
+    paper: dict[str, PaperFigure] = field(default_factory=dict)
+    """Metric key → the paper's figure; a cell that the paper does not print is left out."""
+    run: bool = True
+    """false: a row of the paper's figures alone."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    left: str
+    """A row."""
+    op: str
+    right: str | float
+    """A row, or a number in the column's unit."""
+    key: str
+    tolerance: float = 0.0
+    """Slack of `~`, `<=`, `>=`, in the column's unit."""
+    margin: float = 0.0
+    """By how much at least `<` and `>` must hold, in the column's unit."""
+    note: str = ""
+    """Where the claim comes from."""
+
+
+@dataclass(frozen=True)
+class Floor:
+    """A bar that every seed must reach."""
+
+    row: str
+    key: str
+    op: str
+    value: float
+    """In the column's unit; with `times` a factor."""
+    times: str = ""
+    """Metric key whose value the factor multiplies."""
+    corpus: str = ""
+    """Only for this corpus; empty: for all."""
+    profile: str = ""
+    """Only for this profile; empty: for all."""
+
+
+@dataclass(frozen=True)
+class Table:
+    table: str
+    """Its name: that of the file."""
+    title: str
+    source: str
+    base: Path
+    """The experiment file that all rows start from."""
+    path: Path
+    columns: list[Column]
+    rows: list[Row]
+    seeds: list[int] = field(default_factory=lambda: [0])
+    common: dict[str, Any] = field(default_factory=dict)
+    """Overrides of all rows, below the profile."""
+    claims: list[Claim] = field(default_factory=list)
+    floors: list[Floor] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    """Sentences below the table."""
+
+    def column(self, key: str) -> Column:
+        """The column that shows a metric."""
+        return next(c for c in self.columns if c.key == key)
+
+    def row(self, name: str) -> Row:
+        """The row of that id."""
+        return next(r for r in self.rows if r.id == name)
+
+
+def table_paths() -> list[Path]:
+    """All table files: those below ablations/ of the working folder, else of the checkout."""
+    for folder in (Path("ablations"), Path(__file__).resolve().parents[2] / "ablations"):
+        if folder.is_dir():
+            return sorted(folder.glob("*.yaml"))
+    return []
+
+
+def find_table(name: str) -> Path:
+    """The file of a table: a path, or a name below ablations/.
+
+    Raises:
+        ConfigError: no such table; the message lists those that there are.
+    """
+    if name.endswith((".yaml", ".yml")):
+        return Path(name)
+    known = {path.stem: path for path in table_paths()}
+    if name not in known:
+        raise ConfigError(
+            f"there is no table `{name}`{did_you_mean(name, known)}", f"tables: {', '.join(known) or 'none: run this in a checkout'}"
+        )
+    return known[name]
+
+
+def load_table(path: Path | str) -> Table:
+    """Read and check a table file.
+
+    Raises:
+        ConfigError: an unknown key, a wrong type, a claim about a row or column that does not exist.
+    """
+    path = Path(path)
+    source, content = shown_path(path), read_yaml(path)
+    bases = base_paths(content.pop(BASE, []), path)
+    if len(bases) != 1:
+        raise ConfigError(f"{source}: `{BASE}` must name one experiment file", f"write `{BASE}: ../experiments/elsa.yaml`")
+    grid = content.pop("grid", None) or {}
+    common = flatten(content.pop("common", None) or {}, f"{source} (common)")
+    content["rows"] = _with_grid(content.get("rows") or [], grid, source)
+    table = _typed(Table, {"common": common, **content, BASE: bases[0], "path": path}, source)
+    _check(table, source)
+    return table
+
+
+def _with_grid(rows: list[Any], grid: Mapping[str, Any], source: str) -> list[Any]:
+    """Every row once for each combination of the grid's values."""
+    if not grid:
+        return rows
+    axes = flatten(grid, f"{source} (grid)")
+    if not all(isinstance(values, list) and values for values in axes.values()):
+        raise ConfigError(f"{source}: every key of `grid` needs a list of values", "write `grid: {optim.lr: [1e-4, 1e-3]}`")
+    many = []
+    for row in rows or [{"id": "grid", "label": ""}]:
+        for point in product(*axes.values()):
+            chosen = dict(zip(axes, point, strict=True))
+            words = [f"{key.rpartition('.')[2]}={value}" for key, value in chosen.items()]
+            label = ", ".join([*([row["label"]] if row.get("label") else []), *words])
+            overrides = flatten(row.get("overrides") or {}, source) | chosen
+            many.append({**row, "id": "_".join([row["id"], *words]), "label": label, "overrides": overrides})
+    return many
+
+
+def _typed(cls: type, content: Any, where: str) -> Any:
+    """A dataclass from a mapping; every fault names the place."""
+    if not isinstance(content, Mapping):
+        raise ConfigError(f"{where} is {content!r}, not a mapping", f"its keys: {', '.join(f.name for f in dataclasses.fields(cls))}")
+    hints, known = typing.get_type_hints(cls), {f.name: f for f in dataclasses.fields(cls)}
+    for key in content:
+        if key not in known:
+            raise ConfigError(f"{where}: there is no key `{key}`{did_you_mean(str(key), known)}", f"keys: {', '.join(known)}")
+    absent = [f.name for f in known.values() if f.name not in content and f.default is f.default_factory is dataclasses.MISSING]
+    if absent:
+        raise ConfigError(f"{where} lacks {', '.join(f'`{name}`' for name in absent)}", "add it")
+    return cls(**{key: _value(hints[key], value, f"{where}: `{key}`") for key, value in content.items() if value is not None})
+
+
+def _value(hint: Any, value: Any, where: str) -> Any:
+    arguments = typing.get_args(hint)
+    if dataclasses.is_dataclass(hint):
+        name = value.get("id") if isinstance(value, Mapping) else None
+        return _typed(hint, value, f"{where} {name}" if name else where)
+    if typing.get_origin(hint) is list:
+        if not isinstance(value, list):
+            raise ConfigError(f"{where} is {value!r}, not a list", "write `- …` lines")
+        return [_value(arguments[0], item, f"{where} {i + 1}") for i, item in enumerate(value)]
+    if typing.get_origin(hint) is dict:
+        if not isinstance(value, Mapping):
+            raise ConfigError(f"{where} is {value!r}, not a mapping", "write `key: value` lines")
+        if dataclasses.is_dataclass(arguments[1]):
+            return {key: _value(arguments[1], item, f"{where} {key}") for key, item in value.items()}
+        return flatten(value, where)
+    allowed = arguments or (hint,)
+    if float in allowed and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if (isinstance(value, bool) and bool not in allowed) or not isinstance(value, allowed):
+        raise ConfigError(
+            f"{where} is {value!r}, not {' or '.join(TYPE_WORDS.get(type_name(t), 'a path') for t in allowed)}", "mend the file"
+        )
+    return value
+
+
+def _check(table: Table, source: str) -> None:
+    """Names that must agree with each other."""
+    rows, columns = [r.id for r in table.rows], [c.key for c in table.columns]
+
+    def known(word: str, words: list[str] | tuple[str, ...], what: str) -> None:
+        if word not in words:
+            raise ConfigError(f"{source}: {what} `{word}` does not exist{did_you_mean(word, words)}", f"there are: {', '.join(words)}")
+
+    for kind, names in (("row", rows), ("column", columns), ("seed", table.seeds)):
+        twice = {name for name in names if names.count(name) > 1}
+        if twice or not names:
+            raise ConfigError(f"{source}: {f'{kind} `{twice.pop()}` is there twice' if twice else f'there is no {kind}'}", "mend the file")
+    if table.table != table.path.stem:
+        raise ConfigError(f"{source}: the table is called `{table.table}`, its file `{table.path.name}`", "give both the same name")
+    for column in table.columns:
+        known(column.better, ("higher", "lower"), f"column {column.key}: better")
+    for row in table.rows:
+        for key, figure in row.paper.items():
+            known(key, columns, f"row {row.id}: paper: column")
+            known(figure.standing, STANDINGS, f"row {row.id}: paper: {key}: standing")
+    runnable = [r.id for r in table.rows if r.run]
+    for claim in table.claims:
+        known(claim.left, runnable, "claim: row")
+        known(claim.op, OPERATORS, "claim: op")
+        known(claim.key, columns, "claim: column")
+        if isinstance(claim.right, str):
+            known(claim.right, runnable, "claim: row")
+    for floor in table.floors:
+        known(floor.row, runnable, "floor: row")
+        known(floor.key, columns, "floor: column")
+        known(floor.op, OPERATORS[:4], "floor: op")

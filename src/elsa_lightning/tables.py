@@ -1,0 +1,133 @@
+"""From a table file to a plan: rows × seeds → stages with fingerprints. Imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from elsa_lightning.config import Resolved, load_experiment
+from elsa_lightning.errors import ConfigError
+from elsa_lightning.layers import shown_path
+from elsa_lightning.stages_plan import StageRef, plan_run
+from elsa_lightning.table_file import Row, Table
+
+PAPER = "paper"
+"""Name of the scale without a profile."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a table needs.
+
+    Attributes:
+        table: the table.
+        profile: name of the profile, or `paper`.
+        seeds: training seeds of each row.
+        runs: (row id, seed) → its stages, parents first.
+    """
+
+    table: Table
+    profile: str
+    seeds: tuple[int, ...]
+    runs: dict[tuple[str, int], list[StageRef]]
+
+    @property
+    def stages(self) -> list[StageRef]:
+        """All stages, parents before children, equal ones once; all rows of a seed before the next seed."""
+        ordered = sorted(self.runs, key=lambda key: self.seeds.index(key[1]))
+        return list({ref.run_id: ref for key in ordered for ref in self.runs[key]}.values())
+
+    @property
+    def corpus(self) -> str:
+        """Name of the corpus that the rows share."""
+        names = {stages[-1].experiment.data.corpus.name for stages in self.runs.values()}
+        return "+".join(sorted(names))
+
+    @property
+    def name(self) -> str:
+        """`<table>.<profile>.<corpus>`: the result files' stem."""
+        return f"{self.table.table}.{self.profile}.{self.corpus}"
+
+
+def resolve_row(table: Table, row: Row, profile: str | None, seed: int, overrides: Sequence[str] = ()) -> Resolved:
+    """A row's experiment.
+
+    Raises:
+        ConfigError: see `config.load_experiment`.
+    """
+    source = shown_path(table.path)
+    overlays: list[tuple[str, Mapping[str, Any]]] = [(f"{source}, row {row.id}", row.overrides), ("seed", {"seed": seed})]
+    return load_experiment(
+        table.base, None if profile == PAPER else profile, overlays, overrides, common=(f"{source}, common", table.common)
+    )
+
+
+def plan(
+    table: Table,
+    profile: str | None,
+    corpus_hash: Callable[[Any], str],
+    seeds: Sequence[int] = (),
+    overrides: Sequence[str] = (),
+) -> Plan:
+    """Resolve every row for every seed and fingerprint its stages.
+
+    Args:
+        table: the table.
+        profile: an overlay beside the base experiment; None or `paper`: none.
+        corpus_hash: content hash of a `data.corpus` configuration.
+        seeds: instead of the table's.
+        overrides: `key=value` words of the command line.
+
+    Raises:
+        ConfigError: a row that does not resolve.
+    """
+    seeds = tuple(seeds or table.seeds)
+    hashes: dict[str, str] = {}
+    runs = {}
+    for row in table.rows:
+        for seed in seeds if row.run else ():
+            experiment = resolve_row(table, row, profile, seed, overrides).experiment
+            corpus = experiment.data.corpus
+            if repr(corpus) not in hashes:
+                hashes[repr(corpus)] = corpus_hash(corpus)
+            runs[row.id, seed] = plan_run(experiment, hashes[repr(corpus)])
+    return Plan(table, profile or PAPER, seeds, runs)
+
+
+def parse_seeds(text: str, table: Table) -> list[int]:
+    """`3`: the table's first three seeds; `0,2`: these (one alone: `2,`).
+
+    Raises:
+        ConfigError: something else, or more seeds than the table has.
+    """
+    words = [word.strip() for word in text.split(",") if word.strip()]
+    if not words or not all(word.isdigit() for word in words):
+        raise ConfigError(f"--seeds {text} is neither a number of seeds nor a list of them", "write --seeds 3, or --seeds 0,2")
+    if "," in text:
+        return list(dict.fromkeys(int(word) for word in words))
+    count = int(words[0])
+    if not 1 <= count <= len(table.seeds):
+        lack = f"--seeds {text}: the table {table.table} has {len(table.seeds)} seeds, {table.seeds}"
+        raise ConfigError(lack, "name others as a list: --seeds 0,1,2,3")
+    return table.seeds[:count]
+
+
+def describe(table: Table) -> str:
+    """A table's rows, columns, claims and floors in words, every row resolved at the paper's scale to find faults early."""
+    for row in table.rows:
+        if row.run:
+            resolve_row(table, row, PAPER, table.seeds[0])
+    lines = [f"{table.table}: {table.title}", f"  {table.source}; base {shown_path(table.base)}, seeds {table.seeds}", "rows"]
+    for row in table.rows:
+        changes = ", ".join(f"{key}={value}" for key, value in row.overrides.items()) or "as base"
+        lines.append(f"  {row.id:24s} {row.label}  [{changes if row.run else 'figures of the paper, not run'}]")
+    lines += ["columns", *(f"  {c.key:42s} {c.label} ({c.better} is better)" for c in table.columns)]
+    lines += ["claims", *(f"  {c.left} {c.op} {c.right}: {c.key}" for c in table.claims)] if table.claims else []
+    if table.floors:
+        lines.append("floors")
+        lines += [
+            f"  {f.row}: {f.key} {f.op} {f.value:g}{' × ' + f.times if f.times else ''} {f.corpus} {f.profile}".rstrip()
+            for f in table.floors
+        ]
+    return "\n".join(lines)

@@ -1,0 +1,66 @@
+"""A report in TensorBoard: the table as text, every row and seed with its overrides and values as hparams. Imports no torch."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+from elsa_lightning.atomic import disk_faults
+from elsa_lightning.report_markdown import render
+
+
+def write_tensorboard(report: dict[str, Any], folder: Path) -> None:
+    """Replace what `folder` shows by this report.
+
+    Args:
+        report: see `report.collect`.
+        folder: below the runs folder, so that `elsa tensorboard` shows it.
+    """
+    with disk_faults(folder):
+        shutil.rmtree(folder, ignore_errors=True)
+        _write(folder, [_text(report["table"], render(report))])
+        for row in (r for r in report["rows"] if r["run"]):
+            for seed in (str(s) for s in report["seeds"] if row["states"][str(s)] == "done"):
+                values = {key: cell["values"][seed] for key, cell in row["cells"].items() if seed in cell["values"]}
+                _write(folder / f"{row['id']}.{seed}", [_hparams(report, row, seed), *(_scalar(k, v) for k, v in values.items())])
+
+
+def _write(folder: Path, summaries: list[Any]) -> None:
+    from tensorboard.compat.proto.event_pb2 import Event
+    from tensorboard.summary.writer.event_file_writer import EventFileWriter
+
+    writer = EventFileWriter(str(folder))
+    for summary in summaries:
+        writer.add_event(Event(summary=summary, wall_time=time.time(), step=0))
+    writer.close()
+
+
+def _text(tag: str, text: str) -> Any:
+    from tensorboard.compat.proto.summary_pb2 import Summary
+    from tensorboard.compat.proto.tensor_pb2 import TensorProto
+    from tensorboard.compat.proto.tensor_shape_pb2 import TensorShapeProto
+    from tensorboard.plugins.text.metadata import create_summary_metadata
+
+    shape = TensorShapeProto(dim=[TensorShapeProto.Dim(size=1)])
+    tensor = TensorProto(dtype="DT_STRING", string_val=[text.encode()], tensor_shape=shape)
+    return Summary(value=[Summary.Value(tag=tag, metadata=create_summary_metadata(tag, ""), tensor=tensor)])
+
+
+def _scalar(tag: str, value: float) -> Any:
+    from tensorboard.compat.proto.summary_pb2 import Summary
+
+    return Summary(value=[Summary.Value(tag=tag, simple_value=value)])
+
+
+def _hparams(report: dict[str, Any], row: dict[str, Any], seed: str) -> Any:
+    from tensorboard.plugins.hparams.summary_v2 import hparams_pb
+
+    keys = sorted({key for r in report["rows"] for key in r["overrides"]})
+    values = {key: _plain(row["overrides"].get(key, "as base")) for key in keys}
+    return hparams_pb({"row": row["id"], "seed": int(seed), **values}, trial_id=f"{row['id']}.{seed}")
+
+
+def _plain(value: Any) -> str:
+    return str(value)

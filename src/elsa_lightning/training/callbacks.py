@@ -1,0 +1,79 @@
+"""What a person and the runner see of a training: a progress bar, status.json, metrics.jsonl."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import time
+
+import lightning
+from lightning.pytorch.callbacks import TQDMProgressBar
+
+from elsa_lightning.runs import write_status
+
+
+class TrainingLog(lightning.Callback):
+    """`metrics.jsonl`: one flushed JSON object per log step, the record of which TensorBoard is a view; and `status.json`.
+
+    Args:
+        folder: the run directory.
+        every: steps between entries.
+        batch_size: clips per step, over all ranks.
+    """
+
+    def __init__(self, folder: pathlib.Path, every: int, batch_size: int) -> None:
+        self.folder, self.every, self.batch_size = folder, every, batch_size
+        self.started = time.perf_counter()
+        self.train_seconds = 0.0
+
+    def state_dict(self) -> dict:
+        return {"train_seconds": self.train_seconds}
+
+    def load_state_dict(self, state: dict) -> None:
+        self.train_seconds = state["train_seconds"]
+
+    def on_train_start(self, trainer, module) -> None:
+        if trainer.is_global_zero:
+            drop_from(self.folder / "metrics.jsonl", trainer.global_step)
+        self.started = time.perf_counter()
+
+    def on_train_batch_end(self, trainer, module, outputs, batch, batch_idx) -> None:
+        now = time.perf_counter()
+        seconds, self.started = now - self.started, now
+        self.train_seconds += seconds
+        module.log("perf/clips_per_s", self.batch_size / seconds, prog_bar=False)
+        if trainer.is_global_zero and (trainer.global_step % self.every == 0 or trainer.global_step == trainer.max_steps):
+            values = {name: float(value) for name, value in trainer.callback_metrics.items()}
+            values.pop("perf/clips_per_s", None)
+            with open(self.folder / "metrics.jsonl", "a") as file:
+                file.write(json.dumps({"step": trainer.global_step, **values}) + "\n")
+            terms = "  ".join(f"{name[5:]} {value:.3f}" for name, value in values.items() if name.startswith("loss/"))
+            text = f"step {trainer.global_step}/{trainer.max_steps}  {terms}  {self.batch_size / seconds:.0f} clips/s"
+            write_status(self.folder, trainer.global_step / trainer.max_steps, text)
+
+
+def drop_from(path: pathlib.Path, step: int) -> None:
+    """Keep the lines up to `step`: what a killed run wrote past its last checkpoint is written again."""
+    if not path.exists():
+        return
+    kept = []
+    for line in path.read_text().splitlines():
+        try:
+            if json.loads(line)["step"] <= step:
+                kept.append(line)
+        except ValueError:  # the line that was being written when the run died
+            break
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text("".join(line + "\n" for line in kept))
+    os.replace(temporary, path)
+
+
+class TermsProgressBar(TQDMProgressBar):
+    """A bar of steps with every loss term and clips/s."""
+
+    def get_metrics(self, trainer, module) -> dict:
+        shown = {name.removeprefix("loss/"): f"{float(v):.3f}" for name, v in trainer.callback_metrics.items() if name.startswith("loss/")}
+        if "perf/clips_per_s" in trainer.callback_metrics:
+            shown["clips/s"] = f"{float(trainer.callback_metrics['perf/clips_per_s']):.0f}"
+        return shown

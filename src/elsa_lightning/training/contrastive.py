@@ -1,0 +1,103 @@
+"""ELSA's training: contrastive between audio and text, with optional regression of direction, distance and floor area."""
+
+from __future__ import annotations
+
+import lightning
+import torch
+from torch import Tensor
+
+from elsa_lightning.data.types import AudioTextBatch
+from elsa_lightning.errors import RunError
+from elsa_lightning.features import Features, FrontEnd
+from elsa_lightning.losses.combine import ElsaLoss
+from elsa_lightning.losses.spatial import TargetScale
+from elsa_lightning.metrics.accumulate import LocalizationMetric, RetrievalMetric
+from elsa_lightning.models.elsa import Elsa
+from elsa_lightning.schema import Experiment
+from elsa_lightning.seeding import seed_of
+from elsa_lightning.training.optim import build_optimizer
+
+
+class ElsaModule(lightning.LightningModule):
+    """The model, its front end, its losses and its validation metrics.
+
+    Args:
+        cfg: the experiment.
+        scales: mean and standard deviation of the regression targets over the training rooms.
+        total_steps: length of the training, for the learning-rate schedule.
+    """
+
+    def __init__(self, cfg: Experiment, scales: dict[str, TargetScale], total_steps: int) -> None:
+        super().__init__()
+        self.cfg, self.total_steps = cfg, total_steps
+        self.front_end = FrontEnd(cfg.features, cfg.audio.sample_rate)
+        self.model = Elsa(cfg.model, cfg.features)
+        self.loss = ElsaLoss(cfg.loss, scales)
+        self.val_retrieval = RetrievalMetric()
+        self.val_localization = LocalizationMetric()
+
+    def features(self, batch: AudioTextBatch) -> Features:
+        """The batch's cached features, or those of its FOA."""
+        return batch.features if batch.features is not None else self.front_end(batch.foa)
+
+    def on_train_batch_start(self, batch: AudioTextBatch, batch_idx: int) -> None:
+        # dropout is a function of (seed, step, rank): a resumed run needs no generator state to go on bit for bit
+        torch.manual_seed(seed_of("dropout", self.cfg.seed, self.global_step, self.global_rank))
+
+    def training_step(self, batch: AudioTextBatch, batch_idx: int) -> Tensor:
+        outputs = self.model(self.features(batch), batch.tokens)
+        total, terms = self.loss(outputs, batch)
+        if not torch.isfinite(total):
+            values = ", ".join(f"{name} {value.item():g}" for name, value in terms.items())
+            raise RunError(
+                f"the loss is not finite at step {self.global_step} ({values}); clips {', '.join(batch.clip_id[:8])} …",
+                "lower optim.lr, set optim.clip_norm, or look at these clips; the last checkpoint is kept",
+            )
+        size = len(batch.clip_id)
+        self.log_dict({f"loss/{name}": value for name, value in terms.items()}, batch_size=size)
+        self.log("loss/total", total, batch_size=size)
+        self.log("train/temperature", 1 / outputs["logit_scale"].detach())
+        return total
+
+    def on_train_batch_end(self, outputs, batch: AudioTextBatch, batch_idx: int) -> None:
+        self.model.clamp_logit_scale()
+
+    def validation_step(self, batch: AudioTextBatch, batch_idx: int) -> None:
+        audio = self.model.embed_audio(self.features(batch))
+        captions = [caption for captions in batch.caption_sets for caption in captions]
+        tokens = {name: values.to(audio.device) for name, values in self.trainer.datamodule.tokenizer(captions).items()}
+        text_key = batch.key.repeat_interleave(self.cfg.captions.per_clip)
+        self.val_retrieval.update(audio, self.model.embed_text(tokens), batch.key, captions, text_key)
+        with torch.autocast(audio.device.type, enabled=False):
+            direction = self.model.heads(audio)["direction"]
+        here = batch.is_spatial
+        self.val_localization.update(direction[here], batch.direction[here], batch.key[here])
+
+    def on_validation_epoch_end(self) -> None:
+        for prefix, metric in (("val/retrieval", self.val_retrieval), ("val/localization", self.val_localization)):
+            values = {f"{prefix}/{name}": value for name, value in metric.compute().items()}
+            metric.reset()
+            self.log_dict(values, sync_dist=False)
+
+    def configure_optimizers(self) -> dict:
+        return build_optimizer(self, self.cfg.optim, self.total_steps)
+
+    def configure_gradient_clipping(self, optimizer, gradient_clip_val=None, gradient_clip_algorithm=None) -> None:
+        limit = self.cfg.optim.clip_norm or float("inf")
+        norm = torch.nn.utils.clip_grad_norm_([p for p in self.parameters() if p.grad is not None], limit)
+        if not torch.isfinite(norm):
+            raise RunError(f"the gradient is not finite at step {self.global_step}", "lower optim.lr; the last checkpoint is kept")
+        self.log("train/gradient_norm", norm)
+
+    def _frozen(self) -> set[str]:
+        return {name for name, parameter in self.named_parameters() if not parameter.requires_grad}
+
+    def on_save_checkpoint(self, checkpoint: dict) -> None:
+        # a frozen pretrained encoder is rebuilt from its own files: no checkpoint carries it
+        for name in self._frozen():
+            checkpoint["state_dict"].pop(name, None)
+
+    def on_load_checkpoint(self, checkpoint: dict) -> None:
+        own = self.state_dict()
+        for name in self._frozen():
+            checkpoint["state_dict"].setdefault(name, own[name])

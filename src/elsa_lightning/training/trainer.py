@@ -1,0 +1,82 @@
+"""A Lightning Trainer for one run directory: resumes from the newest valid checkpoint, writes one continuous TensorBoard curve."""
+
+from __future__ import annotations
+
+import logging
+import pathlib
+import sys
+import warnings
+
+import lightning
+import torch
+from lightning.pytorch.loggers import TensorBoardLogger
+
+from elsa_lightning.schema import TrainerConfig
+from elsa_lightning.training.callbacks import TermsProgressBar, TrainingLog
+from elsa_lightning.training.checkpoints import StepCheckpoint, newest_valid
+from elsa_lightning.training.precision import resolve_precision
+
+log = logging.getLogger(__name__)
+BEST = "val/retrieval/map10"
+
+
+def fit(
+    module: lightning.LightningModule, data: lightning.LightningDataModule, cfg: TrainerConfig, folder: pathlib.Path, steps: int, name: str
+) -> tuple[pathlib.Path, float]:
+    """Train to `steps`, from the newest valid checkpoint if there is one.
+
+    Args:
+        module: what is trained.
+        data: has `start_step`, which is set to the step to continue from.
+        cfg: sizes and devices.
+        folder: the run directory; checkpoints, curves and logs go there.
+        steps: in all.
+        name: of the TensorBoard run.
+
+    Returns:
+        the checkpoint that later stages use, and the seconds spent in training steps, over all resumptions.
+    """
+    quiet_lightning()
+    checkpoints = StepCheckpoint(folder / "checkpoints", cfg.checkpoint_every, BEST if cfg.select == "best" else "")
+    resume = newest_valid(folder / "checkpoints")
+    data.start_step = int(resume.stem.split("=")[1]) if resume else 0
+    if resume:
+        log.info("continuing from step %d (%s)", data.start_step, resume.name)
+    training_log = TrainingLog(folder, cfg.log_every, cfg.batch_size)
+    callbacks = [checkpoints, training_log] + ([TermsProgressBar(refresh_rate=cfg.log_every)] if sys.stderr.isatty() else [])
+    trainer = lightning.Trainer(
+        default_root_dir=folder,
+        logger=TensorBoardLogger(folder, name="tb", version=name, purge_step=data.start_step or None, default_hp_metric=False),
+        callbacks=callbacks,
+        max_steps=steps,
+        max_epochs=1,
+        val_check_interval=min(cfg.val_every or steps, steps),
+        check_val_every_n_epoch=None,
+        num_sanity_val_steps=0,
+        log_every_n_steps=cfg.log_every,
+        precision=resolve_precision(cfg.precision, cfg.accelerator),
+        accelerator=cfg.accelerator,
+        devices=cfg.devices,
+        num_nodes=cfg.nodes,
+        strategy=cfg.strategy,
+        use_distributed_sampler=False,
+        enable_checkpointing=False,
+        enable_progress_bar=sys.stderr.isatty(),
+        enable_model_summary=False,
+    )
+    trainer.fit(module, data, ckpt_path=resume, weights_only=True if resume else None)
+    return checkpoints.chosen(), training_log.train_seconds
+
+
+def quiet_lightning() -> None:
+    """Silence advice that does not apply here; errors and our own messages stay."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    for text in (".*does not have many workers.*", ".*LeafSpec.*", ".*isinstance.treespec.*", ".*ended before the epoch ended.*"):
+        warnings.filterwarnings("ignore", message=text)
+
+
+def use_threads(threads: int) -> None:
+    """Limit the process's CPU threads; 0 leaves torch to choose. Denormals (decaying sound is full of them) become 0."""
+    torch.set_flush_denormal(True)
+    if threads:
+        torch.set_num_threads(threads)

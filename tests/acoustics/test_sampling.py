@@ -1,0 +1,67 @@
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from elsa_lightning.acoustics.sampling import WALL_MARGIN_M, draw_rooms
+from elsa_lightning.errors import ConfigError
+from elsa_lightning.schema import RangeConfig, RoomsConfig
+
+
+@pytest.fixture(scope="module")
+def paper_rooms():
+    rooms = RoomsConfig()
+    return draw_rooms(240, rooms.ranges, rooms, seed=0, split="train", sample_rate=16000)
+
+
+def test_rooms_keep_to_the_papers_ranges(paper_rooms):
+    scene, ranges = paper_rooms.check(), RangeConfig()
+    sides = scene.size[:, :2].sort(dim=1).values
+    for values, (low, high) in [
+        (scene.floor_area_m2, ranges.floor_area_m2),
+        (scene.size[:, 2], ranges.height_m),
+        (sides[:, 1] / sides[:, 0], ranges.aspect),
+        (scene.elevation.rad2deg(), ranges.elevation_deg),
+        (scene.distance_m, ranges.distance_m),
+    ]:
+        assert values.min() >= low - 1e-3 and values.max() <= high + 1e-2
+    for place in (scene.source, scene.microphone):
+        assert (place >= WALL_MARGIN_M - 1e-4).all() and (place <= scene.size - WALL_MARGIN_M + 1e-4).all()
+
+
+def test_distance_and_direction_are_uniform(paper_rooms):
+    def furthest(values, low, high):  # Kolmogorov-Smirnov distance from the uniform law
+        ordered = np.sort((values.numpy() - low) / (high - low))
+        return np.abs(ordered - (np.arange(len(ordered)) + 0.5) / len(ordered)).max()
+
+    limit = 1.63 / np.sqrt(240)  # 1 % level
+    assert furthest(paper_rooms.distance_m, 0.5, 4.0) < limit
+    assert furthest(paper_rooms.elevation.rad2deg(), -47.5, 48.7) < limit
+    assert furthest(paper_rooms.azimuth, -np.pi, np.pi) < limit
+
+
+def test_a_room_depends_on_its_own_index_only(rooms):
+    few, more = (draw_rooms(n, rooms.ranges, rooms, 0, "val", 16000) for n in (2, 5))
+    for name, value in few.tensors().items():
+        assert torch.equal(value, more.tensors()[name][:2])
+
+
+def test_splits_and_seeds_share_no_room(rooms):
+    sizes = [
+        tuple(row)
+        for split, seed in (("train", 0), ("val", 0), ("test", 0), ("train", 1))
+        for row in draw_rooms(12, rooms.ranges, rooms, seed, split, 16000).size.tolist()
+    ]
+    assert len(set(sizes)) == len(sizes)
+
+
+def test_bands_follow_the_sample_rate(rooms):
+    assert draw_rooms(1, rooms.ranges, rooms, 0, "train", 16000).absorption.shape == (1, 6, 6)
+    assert draw_rooms(1, rooms.ranges, rooms, 0, "train", 48000).absorption.shape == (1, 6, 8)
+
+
+def test_contradicting_ranges_are_refused(rooms):
+    closet = dataclasses.replace(rooms.ranges, floor_area_m2=[2.0, 3.0], distance_m=[3.5, 4.0])
+    with pytest.raises(ConfigError, match="no room"):
+        draw_rooms(1, closet, rooms, 0, "train", 16000)

@@ -1,0 +1,89 @@
+"""Fingerprints: golden values, what changes them and what must not."""
+
+import pytest
+
+from elsa_lightning.config import load_experiment
+from elsa_lightning.schema import NOT_IDENTITY
+from elsa_lightning.stages_plan import STAGES, fingerprint, plan_run
+
+CACHED = ["data.rendering=cached", "pretraining.steps=5", "trainer.steps=10"]
+
+
+@pytest.fixture
+def marks(experiment_file):
+    """Stage → fingerprint of the cached experiment with overrides."""
+
+    def marks(*overrides, corpus="c0ffee", start=CACHED):
+        experiment = load_experiment(experiment_file, overrides=[*start, *overrides]).experiment
+        return {ref.stage: ref.fingerprint for ref in plan_run(experiment, corpus)}
+
+    return marks
+
+
+def test_golden_values():
+    """The first 16 digits of sha256 of `[{"a":1,"b":[1.5,"x"]},[],1]`."""
+    assert fingerprint({"a": 1, "b": [1.5, "x"]}) == "d5754dfbc8d28694"
+    assert fingerprint({"b": [1.5, "x"], "a": 1}) == "d5754dfbc8d28694"
+    assert fingerprint({"a": 1, "name": "left out", "data.workers": 3, "b": [1.5, "x"]}) == "d5754dfbc8d28694"
+
+
+def test_every_ingredient_counts():
+    start = fingerprint({"a": 1}, "p", "q", version=1)
+    assert fingerprint({"a": 1}, "q", "p", version=1) == start
+    value, key = fingerprint({"a": 2}, "p", "q"), fingerprint({"b": 1}, "p", "q")
+    parent, version = fingerprint({"a": 1}, "p"), fingerprint({"a": 1}, "p", "q", version=2)
+    for other in (value, key, parent, version):
+        assert other != start
+
+
+def changed(before, after):
+    return {stage for stage in before if before[stage] != after.get(stage)}
+
+
+@pytest.mark.parametrize(
+    ("override", "stages"),
+    [
+        ("rooms.train=9", set(STAGES)),
+        ("audio.sample_rate=44100", set(STAGES)),
+        ("audio.clip_s=5", set(STAGES) - {"rooms"}),
+        ("rooms.elevation_balance=4", {"features_train", "pretraining", "train", "embed", "evaluate"}),
+        ("augmentation.mismatch_db=1", {"features_train", "pretraining", "train", "embed", "evaluate"}),
+        ("augmentation.yaw=true", {"pretraining", "train", "embed", "evaluate"}),
+        ("features.mel.mels=32", set(STAGES) - {"rooms"}),
+        ("data.eval_versions=4", {"features_eval", "embed", "evaluate"}),
+        ("model.spatial.width=96", {"pretraining", "train", "embed", "evaluate"}),
+        ("model.embedding=96", {"train", "embed", "evaluate"}),
+        ("loss.area.weight=0", {"train", "embed", "evaluate"}),
+        ("seed=1", {"pretraining", "train", "embed", "evaluate"}),
+        ("evaluation.template=Listen to {}", {"embed", "evaluate"}),
+        ("evaluation.probe_steps=9", {"evaluate"}),
+        ("trainer.epochs=9", set()),
+    ],
+)
+def test_a_value_changes_the_stages_that_read_it_and_those_after(marks, override, stages):
+    assert changed(marks(), marks(override)) == stages
+
+
+def test_what_is_not_identity_changes_nothing(marks):
+    start, values = marks(), {"name": "x", "trainer.accelerator": "cpu", "trainer.strategy": "ddp", "data.workers": 3}
+    for key in NOT_IDENTITY:
+        if not key.startswith("data.corpus"):
+            assert not changed(start, marks(f"{key}={values.get(key, 4)}")), key
+
+
+def test_a_corpus_counts_by_content_not_by_place(marks):
+    here, there = (["data.corpus.name=esc50", f"data.corpus.root={place}"] for place in ("/a", "/b"))
+    assert marks(*here) == marks(*there)
+    assert changed(marks(*here), marks(*here, corpus="beef")) == set(STAGES) - {"rooms"}
+
+
+def test_choosing_the_best_checkpoint_heeds_the_validation_set(marks):
+    best = "trainer.select=best"
+    assert "train" in changed(marks(best), marks(best, "data.eval_versions=4"))
+
+
+def test_stages_that_an_experiment_needs(marks):
+    assert list(marks()) == list(STAGES)
+    assert list(marks(start=["trainer.steps=10"])) == ["rooms", "train", "embed", "evaluate"]
+    assert "pretraining" not in marks("model.spatial.name=static_iv")
+    assert "pretraining" not in marks("model.spatial.checkpoint=branch.ckpt")

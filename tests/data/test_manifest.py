@@ -1,0 +1,74 @@
+"""JSONL manifests: round trip, and errors with file and line."""
+
+import json
+
+import numpy as np
+import pytest
+import soundfile
+
+from elsa_lightning.data.manifest import ClipRecord, read_manifest, write_manifest
+from elsa_lightning.data.readers import corpus_summary, open_corpus
+from elsa_lightning.errors import ConfigError, DataError
+from elsa_lightning.schema import ManifestConfig
+
+GOOD = {"audio": "a.wav", "captions": ["a dog"], "split": "train"}
+
+
+def test_round_trip(tmp_path):
+    records = [ClipRecord(f"c{i}", "test", "hund", ("ein Hund", "ein „Bellen“"), "src", "CC0", f"{i}.wav") for i in range(3)]
+    write_manifest(tmp_path / "m.jsonl", records)
+    assert read_manifest(tmp_path / "m.jsonl") == records
+    assert list(tmp_path.iterdir()) == [tmp_path / "m.jsonl"]
+
+
+FAULTS = {
+    "not json": ('{"audio": ', "is not JSON"),
+    "a list": ("[1]", "is a list"),
+    "no audio": (json.dumps({**GOOD, "audio": ""}), "no 'audio'"),
+    "no split": (json.dumps({k: v for k, v in GOOD.items() if k != "split"}), "split is None"),
+    "wrong split": (json.dumps({**GOOD, "split": "dev"}), "split is 'dev'"),
+    "no captions": (json.dumps({k: v for k, v in GOOD.items() if k != "captions"}), "no caption"),
+    "empty list": (json.dumps({**GOOD, "captions": []}), "no caption"),
+    "blank caption": (json.dumps({**GOOD, "captions": ["a dog", "  "]}), "no caption"),
+    "number as label": (json.dumps({**GOOD, "label": 3}), "'label' is not text"),
+    "same id": (json.dumps({**GOOD, "clip_id": "first.wav"}), r"'first.wav' was used in line 1"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_fault_names_file_and_line(tmp_path, fault):
+    line, message = FAULTS[fault]
+    path = tmp_path / "m.jsonl"
+    path.write_text(json.dumps({**GOOD, "audio": "first.wav"}) + "\n\n" + line + "\n")
+    with pytest.raises(DataError, match=message) as caught:
+        read_manifest(path)
+    assert f"{path}, line 3" in caught.value.message
+
+
+def test_missing_and_empty_manifest(tmp_path):
+    with pytest.raises(DataError, match="does not exist"):
+        read_manifest(tmp_path / "none.jsonl")
+    (tmp_path / "m.jsonl").write_text("\n")
+    with pytest.raises(DataError, match="has no clips"):
+        read_manifest(tmp_path / "m.jsonl")
+    with pytest.raises(ConfigError, match=r"data\.corpus\.path"):
+        open_corpus(ManifestConfig())
+
+
+def test_corpus_by_manifest(tmp_path):
+    soundfile.write(tmp_path / "a.wav", np.random.default_rng(0).standard_normal(800) * 0.1, 8000)
+    write_manifest(tmp_path / "m.jsonl", [ClipRecord("x", "train", "dog", ("a dog",), audio="a.wav", licence="CC0")])
+    corpus = open_corpus(ManifestConfig(path=str(tmp_path / "m.jsonl")))
+    assert corpus.load(corpus.records("train")[0], 16000).shape == (1600,)
+    assert corpus_summary(corpus)["splits"]["train"] == {"clips": 1, "captions": 1, "different_captions": 1, "labels": {"dog": 1}}
+    assert (corpus.labels, corpus.licence, corpus.synthetic) == (("dog",), "CC0", False)
+    first = corpus.content_hash
+    moved = tmp_path / "elsewhere"
+    moved.mkdir()
+    for name in ("a.wav", "m.jsonl"):
+        (tmp_path / name).rename(moved / name)
+    again = open_corpus(ManifestConfig(path=str(moved / "m.jsonl")))
+    assert again.content_hash == first
+    (moved / "a.wav").unlink()
+    with pytest.raises(DataError, match=r"a\.wav .*does not exist"):
+        open_corpus(ManifestConfig(path=str(moved / "m.jsonl"))).content_hash  # noqa: B018

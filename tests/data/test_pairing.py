@@ -1,0 +1,54 @@
+"""Pairs of clips and rooms: shares, weights, and what they may depend on."""
+
+import numpy as np
+import pytest
+
+from elsa_lightning.data.manifest import ClipRecord
+from elsa_lightning.data.pairing import Pairing, versions_of
+
+RECORDS = [ClipRecord(f"c{i}", "train", "", ("a",)) for i in range(600)]
+
+
+def test_high_and_low_rooms_are_drawn_more_often_in_training_only(cfg):
+    elevation = np.deg2rad(np.linspace(-60, 60, 121))
+    steep = np.abs(np.rad2deg(elevation)) > 40
+    cfg.rooms.elevation_balance, cfg.data.versions, cfg.data.eval_versions = 4.0, 10, 10
+    for split, weight in (("train", 4.0), ("test", 1.0)):
+        pairing = Pairing(cfg, RECORDS, split, elevation)
+        rooms = np.array([pairing.item(i).room for i in range(len(pairing))])
+        expected = weight * steep.sum() / (weight * steep.sum() + (~steep).sum())
+        assert steep[rooms].mean() == pytest.approx(expected, abs=0.025)
+        assert rooms.min() >= 0 and rooms.max() < 121 and len(set(rooms)) == 121
+
+
+def test_mono_share_in_training_only(cfg):
+    cfg.data.mono_share = 0.3
+    for split, share in (("train", 0.7), ("val", 1.0)):
+        pairing = Pairing(cfg, RECORDS, split, np.zeros(5))
+        assert np.mean([pairing.item(i).is_spatial for i in range(len(pairing))]) == pytest.approx(share, abs=0.04)
+
+
+def test_what_an_item_depends_on(cfg):
+    pairing = Pairing(cfg, RECORDS, "train", np.zeros(50))
+    key = pairing.item(7).render_key
+    assert pairing.item(7, epoch=1).render_key != key
+    cfg.seed = 5
+    other_order = Pairing(cfg, RECORDS[3:], "train", np.zeros(50))
+    assert other_order.item(1).render_key == key  # the clip counts, not its row; nor does the training seed
+    cfg.data.seed = 1
+    assert Pairing(cfg, RECORDS, "train", np.zeros(50)).item(7).render_key != key
+    evaluation = Pairing(cfg, RECORDS, "val", np.zeros(50))
+    assert evaluation.item(7, epoch=1).render_key == evaluation.item(7, epoch=0).render_key
+    assert evaluation.item(7).crop is None
+
+
+def test_rooms_by_key_without_a_bank(cfg):
+    pairing = Pairing(cfg, RECORDS, "train", None)
+    rooms = {pairing.item(i).room for i in range(100)}
+    assert len(rooms) == 100 and min(rooms) >= 0 and max(rooms) < 2**63
+
+
+def test_versions_are_raised_for_small_corpora(cfg):
+    cfg.data.versions, cfg.data.min_examples, cfg.data.eval_versions, cfg.data.eval_min_examples = 2, 100, 3, 0
+    assert [versions_of(cfg, clips, "train") for clips in (10, 33, 50, 200)] == [10, 4, 2, 2]
+    assert versions_of(cfg, 10, "test") == 3

@@ -1,0 +1,132 @@
+"""The learned and the static spatial branch."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from elsa_lightning.errors import ConfigError, DataError
+from elsa_lightning.models.spatial import WEIGHTS, build_spatial, save_branch
+from elsa_lightning.schema import CoordCnnConfig, FeatureConfig, IntensityConfig, StaticIntensityConfig
+
+SMALL = {"channels": [4, 6, 8], "hidden": [16, 12]}
+
+
+def count(module) -> int:
+    return sum(p.numel() for p in module.parameters() if p.requires_grad)
+
+
+def test_the_papers_branch_has_the_papers_number_of_parameters():
+    branch = build_spatial(CoordCnnConfig(), FeatureConfig())
+    assert count(branch) == 485_924
+    assert abs(count(branch) / 485_828 - 1) < 0.01
+    assert len(branch.active.convolutions) == 6 and count(branch.active) == count(branch.reactive) == 126_000
+    assert count(branch.mlp) == 225_284 and count(branch.expand) == 8_640
+
+
+def test_attributes_and_width(features, random_features):
+    branch = build_spatial(CoordCnnConfig(**SMALL), features).eval()
+    intensity = random_features(2, 151).intensity
+    assert branch.attributes(intensity).shape == (2, 44)
+    out = branch(intensity)
+    assert out.shape == (2, 192) == (2, branch.width)
+    by_hand = torch.nn.functional.elu(branch.attributes(intensity)) @ branch.expand[1].weight.T + branch.expand[1].bias
+    torch.testing.assert_close(out, by_hand)
+
+
+@pytest.mark.parametrize(("frames", "bands"), [(1, 1), (3, 2), (40, 32), (151, 32), (97, 513)])
+def test_any_size_of_map(features, random_features, frames, bands):
+    branch = build_spatial(CoordCnnConfig(**SMALL), features).eval()
+    out = branch(random_features(2, frames, bands=bands).intensity)
+    assert out.shape == (2, 192) and torch.isfinite(out).all()
+
+
+def test_an_example_does_not_depend_on_its_batch(features, random_features):
+    branch = build_spatial(CoordCnnConfig(**SMALL, skip=True), features).eval()
+    intensity = random_features(5, 60).intensity
+    torch.testing.assert_close(torch.cat([branch(row[None]) for row in intensity]), branch(intensity), atol=1e-5, rtol=0)
+
+
+def test_active_and_reactive_have_streams_of_their_own(features, random_features):
+    branch = build_spatial(CoordCnnConfig(**SMALL), features).eval()
+    intensity = random_features(1, 60).intensity
+    seen = {}
+    for name, stream in (("active", branch.active), ("reactive", branch.reactive)):
+        stream.register_forward_pre_hook(lambda module, inputs, name=name: seen.update({name: inputs[0]}))
+    branch(intensity)
+    assert torch.equal(seen["active"], intensity[:, :3]) and torch.equal(seen["reactive"], intensity[:, 3:])
+    for channel in range(6):
+        changed = intensity.clone()
+        changed[:, channel] += 1
+        assert (branch(changed) - branch(intensity)).abs().max() > 1e-5
+
+
+def test_the_skip_hands_the_mean_intensity_to_the_mlp(features, random_features):
+    branch = build_spatial(CoordCnnConfig(**SMALL, skip=True), features).eval()
+    assert branch.mlp[0].in_features == build_spatial(CoordCnnConfig(**SMALL), features).mlp[0].in_features + 6
+    with torch.no_grad():
+        branch.mlp[0].weight[:, :-6] = 0  # blind to the streams
+    intensity = random_features(2, 60).intensity
+    shuffled = intensity[:, :, torch.randperm(60)]
+    torch.testing.assert_close(branch(shuffled), branch(intensity), atol=1e-5, rtol=0)
+    assert (branch(intensity + 0.5) - branch(intensity)).abs().max() > 1e-3
+
+
+def test_it_learns_the_elevation_of_a_constant_field(features):
+    """A plane wave from each of 32 directions: the branch regresses z in a few steps, both halves of the scale."""
+    branch = build_spatial(CoordCnnConfig(channels=[8, 8, 8], hidden=[16], dropout=0.0), features)
+    direction = torch.nn.functional.normalize(torch.randn(32, 3), dim=1)
+    intensity = torch.cat([direction, torch.zeros(32, 3)], 1)[:, :, None, None] + 0.1 * torch.randn(32, 6, 16, 8)
+    optimizer = torch.optim.Adam(branch.parameters(), 1e-2)
+    for _ in range(40):
+        loss = (branch.attributes(intensity)[:, :3] - direction).square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert loss < 0.02 < direction.var()
+
+
+def test_checkpoint_round_trip_and_its_faults(tmp_path, features, random_features):
+    cfg = CoordCnnConfig(**SMALL)
+    trained = build_spatial(cfg, features).eval()
+    path = save_branch(trained, tmp_path)
+    assert path == tmp_path / WEIGHTS
+    intensity = random_features(2, 30).intensity
+    for checkpoint in (tmp_path, path):
+        again = build_spatial(CoordCnnConfig(**SMALL, checkpoint=str(checkpoint)), features).eval()
+        assert torch.equal(again(intensity), trained(intensity))
+    with pytest.raises(DataError, match="nowhere"):
+        build_spatial(CoordCnnConfig(**SMALL, checkpoint=str(tmp_path / "nowhere")), features)
+    with pytest.raises(DataError, match="does not fit"):
+        build_spatial(CoordCnnConfig(channels=[4, 6, 9], hidden=[16, 12], checkpoint=str(path)), features)
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(DataError, match="does not fit"):
+        build_spatial(CoordCnnConfig(**SMALL, checkpoint=str(path)), features)
+
+
+def test_static_vectors_are_means_over_equal_groups():
+    branch = build_spatial(StaticIntensityConfig(bands=2), FeatureConfig(intensity=IntensityConfig(bands=4)))
+    intensity = torch.zeros(1, 6, 2, 4)
+    intensity[0, 0] = torch.tensor([[1.0, 3.0, 10.0, 20.0], [5.0, 7.0, 30.0, 40.0]])
+    intensity[0, 5, :, 3] = 2.0
+    out = branch(intensity)
+    assert out.shape == (1, branch.width) == (1, 12)
+    assert out[0].tolist() == [4, 25, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]
+    assert count(branch) == 0 and not branch.state_dict()
+
+
+def test_static_groups_of_the_papers_bins_differ_by_one_at_most():
+    groups = build_spatial(StaticIntensityConfig(bands=32), FeatureConfig()).groups  # (513, 32)
+    members = (groups > 0).sum(0)
+    assert members.sum() == 513 and members.max() - members.min() == 1
+    torch.testing.assert_close(groups.sum(0), torch.ones(32))
+
+
+@pytest.mark.parametrize(
+    "cfg", [CoordCnnConfig(channels=[]), CoordCnnConfig(grid=[4]), CoordCnnConfig(grid=[0, 2]), StaticIntensityConfig(bands=99)]
+)
+def test_bad_sizes_are_refused(features, cfg):
+    with pytest.raises(ConfigError):
+        build_spatial(cfg, features)
+    with pytest.raises(ConfigError, match="FeatureConfig"):
+        build_spatial(features, features)

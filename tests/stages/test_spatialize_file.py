@@ -1,0 +1,56 @@
+"""`elsa spatialize`: the written file points where it was told, and says so."""
+
+import json
+
+import numpy as np
+import pytest
+import soundfile
+
+from elsa_lightning.errors import DataError
+from elsa_lightning.spatialize_file import spatialize
+
+RATE = 16000
+
+
+@pytest.fixture
+def mono(tmp_path):
+    path = tmp_path / "in.wav"
+    soundfile.write(path, 0.1 * np.random.default_rng(0).standard_normal(RATE), RATE)
+    return path
+
+
+def test_direction_level_format_and_sidecar(mono, tmp_path):
+    out = tmp_path / "out.wav"
+    spatialize(mono, out, azimuth=90, elevation=20, distance=1.0, room=(8, 7, 4), t30=0.2)
+    foa, rate = soundfile.read(out)
+    assert rate == RATE and foa.shape[1] == 4 and soundfile.info(out).subtype == "FLOAT"
+    assert np.abs(foa).max() == pytest.approx(0.9, abs=1e-3)
+    w, y, z, x = foa.T
+    direction = np.array([(w * x).mean(), (w * y).mean(), (w * z).mean()])
+    wanted = np.array([0, np.cos(np.radians(20)), np.sin(np.radians(20))])
+    assert direction @ wanted / np.linalg.norm(direction) > np.cos(np.radians(15))  # reflections pull it a little
+    facts = json.loads((tmp_path / "out.json").read_text())
+    assert facts["order"] == "ACN" and facts["normalisation"] == "SN3D" and facts["azimuth_deg"] == 90
+    assert facts["measured_t30_s"] == pytest.approx(0.2, rel=0.25)
+
+
+def test_the_same_seed_gives_the_same_file(mono, tmp_path):
+    for name in ("a", "b"):
+        spatialize(mono, tmp_path / f"{name}.wav", 10, 0, 1.0, (5, 4, 3), 0.4, seed=3)
+    assert (tmp_path / "a.wav").read_bytes() == (tmp_path / "b.wav").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"distance": 9.0}, "does not fit"),
+        ({"t30": 0.01}, "no walls"),
+        ({"input": "missing.wav"}, "missing.wav"),
+        ({"output": "no/such/dir/o.wav"}, "no/such/dir"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_a_remedy(mono, tmp_path, change, words):
+    arguments = {"input": mono, "output": tmp_path / "o.wav", "azimuth": 0, "elevation": 0, "distance": 1.0, "room": (5, 4, 3), "t30": 0.4}
+    with pytest.raises(DataError, match=words) as caught:
+        spatialize(**{**arguments, **change})
+    assert caught.value.remedy

@@ -1,0 +1,104 @@
+"""The stages as the command line runs them: real processes, from rooms to metrics, streamed and cached, with and without pre-training."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[2]
+SMALL = [
+    "rooms.train=8",
+    "rooms.val=3",
+    "rooms.test=4",
+    "data.corpus.train_clips=16",
+    "data.corpus.val_clips=6",
+    "data.corpus.test_clips=8",
+]
+SMALL += ["trainer.steps=3", "trainer.val_every=2", "trainer.batch_size=8", "evaluation.probe_steps=5", "trainer.accelerator=cpu"]
+
+
+def elsa(*arguments, check=True):
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-m", "elsa_lightning", *map(str, arguments)], cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+    assert not check or done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+def metrics_of(runs):
+    return json.loads(next((runs / "evaluate").glob("*/metrics.json")).read_text())
+
+
+def train(runs, *overrides):
+    return elsa("train", "--profile", "smoke", "--runs", runs, "--set", *SMALL, *overrides)
+
+
+@pytest.fixture(scope="module")
+def streamed(tmp_path_factory):
+    runs = tmp_path_factory.mktemp("streamed")
+    return runs, train(runs).stdout
+
+
+def test_streamed_training_ends_in_metrics_within_their_ranges(streamed):
+    runs, printed = streamed
+    found = metrics_of(runs)
+    values = found["metrics"]
+    assert found["meta"]["gallery"]["clips"] == 8
+    assert 0 <= values["retrieval/map10"] <= 1 and 0 <= values["zero_shot/direction/balanced_accuracy"] <= 1
+    assert 0 < values["localization/doa_mae_deg"] < 180
+    assert "retrieval/map10" in printed
+
+
+def test_a_second_call_runs_nothing(streamed):
+    runs, _ = streamed
+    before = {path: path.stat().st_mtime_ns for path in runs.rglob("*") if path.is_file()}
+    assert "stages are done already" in train(runs).stderr
+    assert {path: path.stat().st_mtime_ns for path in runs.rglob("*") if path.is_file()} == before
+
+
+def test_cached_features_and_pretraining(tmp_path):
+    train(tmp_path, "data.rendering=cached", "pretraining.steps=2", "pretraining.batch_size=8")
+    assert {path.name for path in tmp_path.iterdir()} >= {"features_train", "features_eval", "pretraining", "train", "evaluate"}
+    branch = next((tmp_path / "pretraining").glob("*/spatial_branch.safetensors"))
+    assert branch.stat().st_size > 1000
+    assert metrics_of(tmp_path)["metrics"]["localization/n"] == 16
+
+
+@pytest.mark.parametrize(
+    ("override", "words"), [("optim.lrr=1", "optim.lr"), ("model.text.name=bert", "roberta"), ("trainer.steps=many", "whole number")]
+)
+def test_faults_are_one_message_with_a_remedy(override, words):
+    done = elsa("train", "--profile", "smoke", "--set", override, check=False)
+    assert done.returncode == 2 and words in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_truncated_recording_is_named_and_what_is_done_is_kept(tmp_path):
+    import numpy as np
+    import soundfile
+
+    audio = tmp_path / "corpus" / "audio"
+    audio.mkdir(parents=True)
+    (tmp_path / "corpus" / "meta").mkdir()
+    rows = ["filename,fold,target,category,esc10,src_file,take"]
+    for i in range(12):
+        name = f"{1 + i % 3}-{i}-A-0.wav"
+        soundfile.write(audio / name, 0.1 * np.random.default_rng(i).standard_normal(16000), 16000)
+        rows.append(f"{name},{1 + i % 3},0,dog,True,{i},A")
+    (tmp_path / "corpus" / "meta" / "esc50.csv").write_text("\n".join(rows) + "\n")
+    broken = audio / "1-0-A-0.wav"
+    broken.write_bytes(broken.read_bytes()[:9000])
+    corpus = [
+        "data.corpus.name=esc50",
+        f"data.corpus.root={tmp_path / 'corpus'}",
+        "data.corpus.val_folds=[2]",
+        "data.corpus.test_folds=[3]",
+    ]
+    small = [one for one in SMALL if not one.startswith("data.corpus")]
+    done = elsa("train", "--profile", "smoke", "--runs", tmp_path / "runs", "--set", *small, *corpus, "data.rendering=cached", check=False)
+    assert done.returncode == 3
+    assert "1-0-A-0.wav" in done.stdout and "truncated" in done.stdout and "Traceback" not in done.stdout + done.stderr
+    assert next((tmp_path / "runs" / "rooms").glob("*/done.json")).exists()

@@ -1,0 +1,89 @@
+"""The direction of imports, read from the source; and what must never import torch."""
+
+import ast
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+SRC = pathlib.Path(__file__).parents[1] / "src" / "elsa_lightning"
+FILES = sorted(SRC.rglob("*.py"))
+
+TORCH_FREE = {
+    "schema",
+    "errors",
+    "config",
+    "layers",
+    "checks",
+    "explain",
+    "runs",
+    "tables",
+    "table_file",
+    "stages_plan",
+    "report",
+    "scheduler",
+    "cli",
+}
+TORCH_FREE_PACKAGES = {"foley", "captions", "data.readers"}
+
+MAY_IMPORT = {
+    "acoustics": {"errors", "schema", "seeding"},
+    "features": {"errors", "schema", "seeding", "acoustics"},
+    "foley": {"errors", "schema", "seeding"},
+    "captions": {"errors", "schema", "seeding"},
+    "losses": {"errors", "schema", "seeding", "acoustics"},
+    "metrics": {"errors", "schema", "seeding", "acoustics", "losses"},
+    "models": {"errors", "schema", "seeding", "acoustics", "features"},
+    "data": {"errors", "schema", "seeding", "atomic", "acoustics", "features", "captions", "foley"},
+}
+"""Package → what it may import besides itself."""
+
+
+def imports_of(path):
+    """Dotted names of the package's modules that a file imports, anywhere in it."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("elsa_lightning"):
+            names = node.module.split(".")[1:]
+            yield from [names[0]] if names else [alias.name for alias in node.names]
+        elif isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[1] for alias in node.names if alias.name.startswith("elsa_lightning."))
+
+
+def top_level_modules(path):
+    """First parts of the modules that a file imports when it is imported (not inside functions)."""
+    body = ast.parse(path.read_text()).body
+    for node in body:
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module.split(".")[0]
+
+
+def test_there_is_something_to_check():
+    assert len(FILES) > 60
+
+
+@pytest.mark.parametrize("package", sorted(MAY_IMPORT))
+def test_imports_go_one_way(package):
+    for path in (SRC / package).rglob("*.py"):
+        foreign = set(imports_of(path)) - MAY_IMPORT[package] - {package}
+        assert not foreign, f"{path.relative_to(SRC)} imports {', '.join(sorted(foreign))}"
+
+
+def test_only_training_stages_and_the_datamodule_import_lightning():
+    for path in FILES:
+        name = path.relative_to(SRC).as_posix()
+        if not name.startswith(("training/", "stages/")) and name != "data/datamodule.py":
+            assert "lightning" not in set(top_level_modules(path)), f"{name} imports lightning"
+
+
+def test_planning_and_text_never_import_torch():
+    modules = [f"elsa_lightning.{name}" for name in sorted(TORCH_FREE | TORCH_FREE_PACKAGES)]
+    code = f"import importlib, sys; [importlib.import_module(m) for m in {modules!r}]; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_no_file_is_longer_than_the_hard_cap():
+    long = {path.relative_to(SRC).as_posix(): n for path in FILES if (n := len(path.read_text().splitlines())) > 400}
+    assert not long
