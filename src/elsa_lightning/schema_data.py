@@ -128,7 +128,7 @@ class DataConfig:
     min_examples: int = 0
     """`versions` is raised until an epoch of a small corpus holds at least this many examples."""
     eval_min_examples: int = 0
-    """`eval_versions` is raised until the evaluation of a small corpus holds at least this many examples."""
+    """`eval_versions` is raised until the test of a small corpus holds at least this many examples."""
     mono_share: float = 0.5
     """Share of examples that are the non-spatial original (the paper trains on both)."""
     mono_policy: str = "copy"

@@ -65,3 +65,18 @@ def test_contradicting_ranges_are_refused(rooms):
     closet = dataclasses.replace(rooms.ranges, floor_area_m2=[2.0, 3.0], distance_m=[3.5, 4.0])
     with pytest.raises(ConfigError, match="no room"):
         draw_rooms(1, closet, rooms, 0, "train", 16000)
+
+
+def test_walls_absorb_like_real_ones_so_that_large_rooms_ring_longer(paper_rooms):
+    rooms = RoomsConfig()
+    size = paper_rooms.size.double()
+    surface = 2 * (size[:, 0] * size[:, 1] + size[:, 1] * size[:, 2] + size[:, 0] * size[:, 2])
+    area_of_walls = torch.stack([size[:, 1] * size[:, 2], size[:, 0] * size[:, 2], size[:, 0] * size[:, 1]], 1).repeat_interleave(2, 1)
+    mean = (paper_rooms.absorption.double().mean(2) * area_of_walls).sum(1) / surface  # (N,), over walls and bands
+    low, high = rooms.absorption
+    assert mean.quantile(0.05) > low / 2 and mean.quantile(0.95) < high * 1.5  # Eyring's formula is only near the model's decay
+    assert (size[:, 2] <= torch.maximum(0.8 * size[:, :2].min(1).values, torch.tensor(2.3)) + 1e-6).all()
+    free = draw_rooms(120, rooms.ranges, dataclasses.replace(rooms, absorption=[0.0, 1.0]), seed=0, split="train", sample_rate=16000)
+    assert (mean > high).float().mean() < 0.2
+    spread = free.absorption.double().mean((1, 2))
+    assert spread.std() > mean.std()

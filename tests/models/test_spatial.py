@@ -72,6 +72,37 @@ def test_the_skip_hands_the_mean_intensity_to_the_mlp(features, random_features)
     assert (branch(intensity + 0.5) - branch(intensity)).abs().max() > 1e-3
 
 
+def test_magnitude_is_an_input_that_a_turn_does_not_change(features):
+    torch.manual_seed(0)
+    branch = build_spatial(CoordCnnConfig(channels=[4], magnitude=True), features).eval()
+    plain = build_spatial(CoordCnnConfig(channels=[4]), features)
+    extra = sum(p.numel() for p in branch.parameters()) - sum(p.numel() for p in plain.parameters())
+    assert extra == 2 * 4 * 9  # one more input channel of 3 × 3 kernels in each stream
+    with torch.no_grad():
+        for stream in (branch.active, branch.reactive):
+            stream.convolutions[0].signal.weight[:, :3] = 0  # only the magnitude is left
+    vectors = torch.randn(2, 6, 20, 32)
+    turned = torch.cat([vectors[:, [1, 0, 2]], -vectors[:, [3, 5, 4]]], 1)
+    assert torch.allclose(branch(vectors), branch(turned), atol=1e-6)
+    assert not torch.allclose(branch(vectors), branch(0.5 * vectors), atol=1e-3)
+
+
+def test_average_pooling_keeps_a_mean_that_maximum_pooling_loses(features):
+    for average, kept in ((True, True), (False, False)):
+        torch.manual_seed(0)
+        stream = build_spatial(CoordCnnConfig(channels=[3], average=average), features).active.eval()
+        with torch.no_grad():
+            stream.convolutions[0].place.weight.zero_()
+            stream.convolutions[0].signal.weight.zero_()
+            for i in range(3):
+                stream.convolutions[0].signal.weight[i, i, 1, 1] = 0.01  # small: ELU is linear there
+        noise = torch.randn(1, 3, 32, 32)
+        noise -= noise.mean((2, 3), keepdim=True)
+        up = torch.tensor([0.0, 0.0, 0.5]).reshape(1, 3, 1, 1)
+        seen = (stream(noise + up) / 0.01).reshape(3, -1).mean(1)
+        assert torch.allclose(seen, up.flatten(), atol=0.1) == kept
+
+
 def test_it_learns_the_elevation_of_a_constant_field(features):
     """A plane wave from each of 32 directions: the branch regresses z in a few steps, both halves of the scale."""
     branch = build_spatial(CoordCnnConfig(channels=[8, 8, 8], hidden=[16], dropout=0.0), features)

@@ -177,7 +177,7 @@ class SpatialAudioText(lightning.LightningDataModule):
     @torch.no_grad()
     def on_after_batch_transfer(self, batch: AudioTextBatch | ElsaError, dataloader_idx: int = 0) -> AudioTextBatch:
         """Sound and features on the batch's device; a batch that comes straight from a loader is placed and captioned first."""
-        if isinstance(batch, ElsaError) or not batch.captions:
+        if isinstance(batch, ElsaError) or not batch.spatial or (not batch.captions and batch.split != PROBE):
             batch = self.on_before_batch_transfer(batch, dataloader_idx)
         device = batch.key.device
         with torch.autocast(device.type, enabled=False):

@@ -67,7 +67,9 @@ class Pairing:
 def versions_of(cfg: Experiment, clips: int, split: str) -> int:
     """Spatial versions of each clip: as configured, raised until the split holds its least number of examples."""
     data = cfg.data
-    versions, least = (data.versions, data.min_examples) if split == "train" else (data.eval_versions, data.eval_min_examples)
+    versions, least = (
+        (data.versions, data.min_examples) if split == "train" else (data.eval_versions, data.eval_min_examples * (split == "test"))
+    )
     return max(1, versions, -(-least // max(1, clips)))
 
 

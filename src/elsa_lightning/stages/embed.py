@@ -20,6 +20,7 @@ from elsa_lightning.stages.execute import FACTS, Stage
 from elsa_lightning.stages.rooms import load_banks
 from elsa_lightning.stages.train import load_trained, open_data
 from elsa_lightning.training.contrastive import ElsaModule
+from elsa_lightning.training.precision import resolve_precision
 
 FILE = "embeddings.safetensors"
 
@@ -44,7 +45,8 @@ def run(stage: Stage) -> dict:
         prompts = [cfg.evaluation.template.format(prompt_phrase(attribute, word)) for word in words]
         tensors[f"prompts/{attribute}"] = embed_texts(module, data, prompts, device)
     classes = [cfg.evaluation.class_template.format(label) for label in data.corpus.labels]
-    tensors["prompts/class"] = embed_texts(module, data, classes, device)
+    if classes:  # a manifest may have none
+        tensors["prompts/class"] = embed_texts(module, data, classes, device)
     save_file({name: value.contiguous() for name, value in tensors.items()}, stage.folder / FILE)
     ids = data.test_clip_ids
     facts = {
@@ -60,14 +62,12 @@ def run(stage: Stage) -> dict:
 def embed_clips(module: ElsaModule, data: SpatialAudioText, loader, device: str) -> dict[str, Tensor]:
     """Of every example of a loader, in order: `audio (N, E)`, `direction (N, 3)`, `label (N,)` and spatial labels `(N,)`."""
     parts: dict[str, list[Tensor]] = {}
+    half = resolve_precision(module.cfg.trainer.precision, device).startswith("bf16")
     for batch in loader:
         batch = data.on_after_batch_transfer(data.on_before_batch_transfer(batch).to(device))
-        values = {
-            "audio": module.model.embed_audio(module.features(batch)),
-            "direction": batch.direction,
-            "label": batch.label,
-            "key": batch.key,
-        }
+        with torch.autocast(device, torch.bfloat16, enabled=half):  # as in training
+            audio = module.model.embed_audio(module.features(batch))
+        values = {"audio": audio, "direction": batch.direction, "label": batch.label, "is_spatial": batch.is_spatial}
         for name, value in {**values, **batch.spatial}.items():
             parts.setdefault(name, []).append(value.cpu())
     return {name: torch.cat(values) for name, values in parts.items()}

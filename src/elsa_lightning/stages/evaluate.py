@@ -53,7 +53,9 @@ def retrieve(tensors: dict[str, Tensor]) -> dict[str, float]:
 def classify(tensors: dict[str, Tensor]) -> dict[str, float]:
     """Zero-shot accuracy of every attribute and of the sound's class."""
     labels = {name.removeprefix("test/"): value for name, value in tensors.items() if name.startswith("test/")}
-    wanted = {name: attribute_index(name, labels) for name in ATTRIBUTES} | {"class": labels["label"]}
+    wanted = {name: attribute_index(name, labels) for name in ATTRIBUTES}
+    if "prompts/class" in tensors:
+        wanted["class"] = labels["label"]
     found = {}
     for name, index in wanted.items():
         result = zero_shot(tensors["test/audio"], tensors[f"prompts/{name}"], torch.as_tensor(index))
@@ -64,8 +66,10 @@ def classify(tensors: dict[str, Tensor]) -> dict[str, float]:
 def localize(tensors: dict[str, Tensor], cfg: Experiment) -> dict[str, float]:
     """Errors of two-layer probes trained on the embeddings of training clips."""
     ev, seed = cfg.evaluation, seed_of("probe", cfg.seed)
-    direction = fit_probe("direction", tensors["probe/audio"], tensors["probe/direction"], ev.probe_hidden, ev.probe_steps, seed)
-    distance = fit_probe("distance", tensors["probe/audio"], tensors["probe/distance_m"], ev.probe_hidden, ev.probe_steps, seed)
+    here = tensors["probe/is_spatial"]  # a non-spatial clip has no place that could be read off it
+    known = {name: tensors[f"probe/{name}"][here] for name in ("audio", "direction", "distance_m")}
+    direction = fit_probe("direction", known["audio"], known["direction"], ev.probe_hidden, ev.probe_steps, seed)
+    distance = fit_probe("distance", known["audio"], known["distance_m"], ev.probe_hidden, ev.probe_steps, seed)
     with torch.no_grad():
         audio = tensors["test/audio"]
         return localization_metrics(direction(audio), tensors["test/direction"], distance(audio), tensors["test/distance_m"])

@@ -44,13 +44,20 @@ class TrainingLog(lightning.Callback):
         self.train_seconds += seconds
         module.log("perf/clips_per_s", self.batch_size / seconds, prog_bar=False)
         if trainer.is_global_zero and (trainer.global_step % self.every == 0 or trainer.global_step == trainer.max_steps):
-            values = {name: float(value) for name, value in trainer.callback_metrics.items()}
-            values.pop("perf/clips_per_s", None)
-            with open(self.folder / "metrics.jsonl", "a") as file:
-                file.write(json.dumps({"step": trainer.global_step, **values}) + "\n")
+            values = {name: float(value) for name, value in trainer.callback_metrics.items() if not name.startswith(("val/", "perf/"))}
+            self._write(trainer.global_step, values)
             terms = "  ".join(f"{name[5:]} {value:.3f}" for name, value in values.items() if name.startswith("loss/"))
             text = f"step {trainer.global_step}/{trainer.max_steps}  {terms}  {self.batch_size / seconds:.0f} clips/s"
             write_status(self.folder, trainer.global_step / trainer.max_steps, text)
+
+    def on_validation_end(self, trainer, module) -> None:
+        if trainer.is_global_zero and not trainer.sanity_checking:
+            self._write(trainer.global_step, {name: float(v) for name, v in trainer.callback_metrics.items() if name.startswith("val/")})
+        self.started = time.perf_counter()  # validation is not training time
+
+    def _write(self, step: int, values: dict[str, float]) -> None:
+        with open(self.folder / "metrics.jsonl", "a") as file:
+            file.write(json.dumps({"step": step, **values}) + "\n")
 
 
 def drop_from(path: pathlib.Path, step: int) -> None:

@@ -59,15 +59,18 @@ class ElsaModule(lightning.LightningModule):
         self.log("train/temperature", 1 / outputs["logit_scale"].detach())
         return total
 
-    def on_train_batch_end(self, outputs, batch: AudioTextBatch, batch_idx: int) -> None:
-        self.model.clamp_logit_scale()
+    def optimizer_step(self, *arguments, **options) -> None:
+        super().optimizer_step(*arguments, **options)
+        self.model.clamp_logit_scale()  # here, not when the batch ends: callbacks save their checkpoint before the module's own hook
 
     def validation_step(self, batch: AudioTextBatch, batch_idx: int) -> None:
         audio = self.model.embed_audio(self.features(batch))
-        captions = [caption for captions in batch.caption_sets for caption in captions]
-        tokens = {name: values.to(audio.device) for name, values in self.trainer.datamodule.tokenizer(captions).items()}
-        text_key = batch.key.repeat_interleave(self.cfg.captions.per_clip)
-        self.val_retrieval.update(audio, self.model.embed_text(tokens), batch.key, captions, text_key)
+        first = batch.version == 0  # one version of each clip is the gallery, as in the test
+        if first.any():
+            captions = [caption for one, is_first in zip(batch.caption_sets, first.tolist(), strict=True) if is_first for caption in one]
+            tokens = {name: values.to(audio.device) for name, values in self.trainer.datamodule.tokenizer(captions).items()}
+            text_key = batch.key[first].repeat_interleave(self.cfg.captions.per_clip)
+            self.val_retrieval.update(audio[first], self.model.embed_text(tokens), batch.key[first], captions, text_key)
         with torch.autocast(audio.device.type, enabled=False):
             direction = self.model.heads(audio)["direction"]
         here = batch.is_spatial

@@ -39,8 +39,14 @@ class Corpus(Protocol):
         ...
 
 
+ENDS = 2**16
+"""Bytes at each end of an audio file that enter the corpus' hash."""
+
+
 def hash_of(records: Iterable[ClipRecord], root: pathlib.Path) -> str:
-    """Content hash of a corpus on disk: every record and the size of its audio file, not the folder where it happens to lie.
+    """Content hash of a corpus on disk: every record, the size of its audio file and the file's first and last 64 KiB.
+
+    Not the folder where it happens to lie. A change in the middle of a long file that leaves its size alone is missed.
 
     Raises:
         DataError: an audio file is missing.
@@ -50,11 +56,16 @@ def hash_of(records: Iterable[ClipRecord], root: pathlib.Path) -> str:
         path = root / record.audio
         try:
             size = path.stat().st_size
+            with open(path, "rb") as file:
+                ends = file.read(ENDS)
+                file.seek(max(0, size - ENDS))
+                ends += file.read(ENDS)
         except OSError as error:
             raise DataError(
                 f"audio file {path} (clip '{record.clip_id}') does not exist", "complete the corpus, or take the clip out of its table"
             ) from error
         digest.update(json.dumps([record.to_dict(), size], sort_keys=True).encode())
+        digest.update(ends)
     return digest.hexdigest()
 
 
