@@ -129,6 +129,9 @@ class DataConfig:
     """`versions` is raised until an epoch of a small corpus holds at least this many examples."""
     eval_min_examples: int = 0
     """`eval_versions` is raised until the test of a small corpus holds at least this many examples."""
+    group: int = 1
+    """Versions of one clip that share a training batch. The same sound at other places is what a caption's spatial words must tell apart: with
+    many sound classes and small batches (1: drawn independently) there is little else to learn them from."""
     mono_share: float = 0.5
     """Share of examples that are the non-spatial original (the paper trains on both)."""
     mono_policy: str = "copy"

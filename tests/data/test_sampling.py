@@ -56,3 +56,14 @@ def test_evaluation_sees_each_item_once(world):
     seen = [at for sampler in ranks for batch in sampler for at in batch]
     assert sorted(seen) == [(0, i) for i in range(11)]
     assert all(len(list(sampler)) == len(sampler) for sampler in ranks)
+
+
+@pytest.mark.parametrize("n_items", [12, 14])
+def test_groups_of_neighbours_share_a_batch_and_every_item_comes_once(n_items):
+    sampler = KeyedBatchSampler(n_items, batch_size=4, seed=0, total_steps=2 * n_items, group=4)
+    drawn = [one for batch in sampler for one in batch]
+    for epoch in range(4):
+        order = [index for e, index in drawn if e == epoch]
+        assert sorted(order) == list(range(n_items))
+        assert all(b == a + 1 for a, b in itertools.pairwise(order) if a % 4 != 3 and a != n_items - 1)
+    assert [i for e, i in drawn if e == 0] != [i for e, i in drawn if e == 1]

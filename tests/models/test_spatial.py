@@ -42,7 +42,7 @@ def test_any_size_of_map(features, random_features, frames, bands):
 
 
 def test_an_example_does_not_depend_on_its_batch(features, random_features):
-    branch = build_spatial(CoordCnnConfig(**SMALL, skip=True), features).eval()
+    branch = build_spatial(CoordCnnConfig(**SMALL, skip=4), features).eval()
     intensity = random_features(5, 60).intensity
     torch.testing.assert_close(torch.cat([branch(row[None]) for row in intensity]), branch(intensity), atol=1e-5, rtol=0)
 
@@ -61,15 +61,17 @@ def test_active_and_reactive_have_streams_of_their_own(features, random_features
         assert (branch(changed) - branch(intensity)).abs().max() > 1e-5
 
 
-def test_the_skip_hands_the_mean_intensity_to_the_mlp(features, random_features):
-    branch = build_spatial(CoordCnnConfig(**SMALL, skip=True), features).eval()
-    assert branch.mlp[0].in_features == build_spatial(CoordCnnConfig(**SMALL), features).mlp[0].in_features + 6
-    with torch.no_grad():
-        branch.mlp[0].weight[:, :-6] = 0  # blind to the streams
-    intensity = random_features(2, 60).intensity
-    shuffled = intensity[:, :, torch.randperm(60)]
-    torch.testing.assert_close(branch(shuffled), branch(intensity), atol=1e-5, rtol=0)
-    assert (branch(intensity + 0.5) - branch(intensity)).abs().max() > 1e-3
+def test_the_skip_passes_coherent_means_beside_what_is_learned(features, random_features):
+    plain, branch = (build_spatial(CoordCnnConfig(**SMALL, skip=skip), features).eval() for skip in (0, 4))
+    assert branch.width == plain.width + 24
+    assert sum(p.numel() for p in branch.parameters()) == sum(p.numel() for p in plain.parameters())
+    intensity = 0.1 * random_features(2, 60).intensity
+    intensity[:, :3, 7] = torch.tensor([0.0, 0.0, 1.0]).reshape(3, 1)  # one frame of direct sound from above among faint noise
+    means = branch(intensity)[:, plain.width :].reshape(2, 6, 4)
+    assert (means[:, 2] > 0.9 * torch.hypot(means[:, 0], means[:, 1]) * 5).all()
+    weight = intensity[:, :3].square().sum(1, keepdim=True)
+    wanted = (weight * intensity).sum(2).unflatten(2, (4, -1)).sum(3) / weight.sum(2).unflatten(2, (4, -1)).sum(3)
+    torch.testing.assert_close(means, wanted, atol=1e-4, rtol=1e-3)
 
 
 def test_magnitude_is_an_input_that_a_turn_does_not_change(features):

@@ -118,7 +118,9 @@ class SpatialAudioText(lightning.LightningDataModule):
         self._step = self.start_step
         rank, world = self._rank_and_world()
         cfg = self.cfg
-        sampler = KeyedBatchSampler(self.train_items, cfg.trainer.batch_size, cfg.seed, rank, world, self._trained_steps(), self.start_step)
+        sampler = KeyedBatchSampler(
+            self.train_items, cfg.trainer.batch_size, cfg.seed, rank, world, self._trained_steps(), self.start_step, cfg.data.group
+        )
         return self._loader("train", sampler)
 
     def val_dataloader(self) -> DataLoader:

@@ -15,7 +15,8 @@ class KeyedBatchSampler(Sampler):
     """Training batches: the permutations of all epochs, one after the other, cut into batches.
 
     A batch may begin in one epoch and end in the next, so every step is full. Each rank gets a contiguous part of each batch: the parts in
-    the order of ranks are the single process's batch.
+    the order of ranks are the single process's batch. With `group`, runs of that many neighbouring items (a clip's versions are neighbours)
+    stay together and the runs are permuted.
 
     Args:
         n_items: items per epoch.
@@ -25,6 +26,7 @@ class KeyedBatchSampler(Sampler):
         world: number of processes.
         total_steps: steps of the whole training.
         start_step: steps already done; iteration begins there.
+        group: neighbouring items that stay together.
 
     Raises:
         DataError: no items.
@@ -32,7 +34,15 @@ class KeyedBatchSampler(Sampler):
     """
 
     def __init__(
-        self, n_items: int, batch_size: int, seed: int, rank: int = 0, world: int = 1, total_steps: int = 1, start_step: int = 0
+        self,
+        n_items: int,
+        batch_size: int,
+        seed: int,
+        rank: int = 0,
+        world: int = 1,
+        total_steps: int = 1,
+        start_step: int = 0,
+        group: int = 1,
     ) -> None:
         if n_items < 1:
             raise DataError("the training split has no clips", "check the corpus' folds or splits (`elsa data summary`)")
@@ -41,6 +51,7 @@ class KeyedBatchSampler(Sampler):
         self.n_items, self.batch_size, self.seed = n_items, batch_size, seed
         self.rank, self.world = rank, world
         self.total_steps, self.start_step = total_steps, start_step
+        self.group = group
         self._order = (-1, np.empty(0, np.int64))
 
     def __len__(self) -> int:
@@ -57,7 +68,9 @@ class KeyedBatchSampler(Sampler):
     def _at(self, position: int) -> tuple[int, int]:
         epoch, place = divmod(position, self.n_items)
         if self._order[0] != epoch:
-            self._order = (epoch, rng_of("order", self.seed, epoch).permutation(self.n_items))
+            runs = rng_of("order", self.seed, epoch).permutation(-(-self.n_items // self.group))
+            order = (runs[:, None] * self.group + np.arange(self.group)).ravel()  # the last run may be a short one
+            self._order = (epoch, order[order < self.n_items])
         return epoch, int(self._order[1][place])
 
 

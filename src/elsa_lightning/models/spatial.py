@@ -59,7 +59,7 @@ class CoordCnnBranch(nn.Module):
     the paper.
 
     A trap of joint training: vertical information fades block by block on some seeds (docs/concepts.md). Drawing rooms with high and low
-    sources more often (`rooms.elevation_balance`) cures it; `skip` hands the mean intensity to the MLP directly.
+    sources more often (`rooms.elevation_balance`) helps; with `skip` the output holds coherent means beside what was learned.
 
     Args:
         cfg: sizes.
@@ -76,9 +76,10 @@ class CoordCnnBranch(nn.Module):
             raise ConfigError("model.spatial.channels is empty", "give one number of channels per convolution block")
         if len(cfg.grid) != 2 or min(cfg.grid) < 1:
             raise ConfigError(f"model.spatial.grid = {list(cfg.grid)} is not a grid", "give two positive numbers: frames and bands")
-        self.skip, self.width = cfg.skip, cfg.width
+        self.means = CoherentMeans(cfg.skip, features) if cfg.skip else None
+        self.width = cfg.width + 6 * cfg.skip
         self.active, self.reactive = CoordStream(cfg), CoordStream(cfg)
-        widths = [2 * self.active.width + (6 if cfg.skip else 0), *cfg.hidden]
+        widths = [2 * self.active.width, *cfg.hidden]
         layers = [layer for before, after in pairwise(widths) for layer in (nn.Linear(before, after), nn.ELU())]
         self.mlp = nn.Sequential(*layers, nn.Linear(widths[-1], cfg.attributes))
         self.expand = nn.Sequential(nn.ELU(), nn.Linear(cfg.attributes, cfg.width))
@@ -87,14 +88,12 @@ class CoordCnnBranch(nn.Module):
 
     def attributes(self, intensity: Tensor) -> Tensor:
         """Intensity `(B, 6, F, K)` → attributes `(B, 44)`, the target of pre-training."""
-        parts = [self.active(intensity[:, :3]), self.reactive(intensity[:, 3:])]
-        if self.skip:
-            parts.append(intensity.mean((2, 3)))  # (B, 6)
-        return self.mlp(torch.cat(parts, 1))
+        return self.mlp(torch.cat([self.active(intensity[:, :3]), self.reactive(intensity[:, 3:])], 1))
 
     def forward(self, intensity: Tensor) -> Tensor:
         """Intensity `(B, 6, F, K)` → `(B, width)`."""
-        return self.expand(self.attributes(intensity))
+        learned = self.expand(self.attributes(intensity))
+        return learned if self.means is None else torch.cat([learned, self.means(intensity).to(learned.dtype)], 1)
 
 
 class StaticIntensityBranch(nn.Module):
@@ -120,6 +119,27 @@ class StaticIntensityBranch(nn.Module):
     def forward(self, intensity: Tensor) -> Tensor:
         """Intensity `(B, 6, F, K)` → `(B, 6 · bands)`, component by component."""
         return (intensity.mean(2) @ self.groups).flatten(1)
+
+
+class CoherentMeans(StaticIntensityBranch):
+    """Time averages in equal groups of bands, each bin weighted by its squared active length.
+
+    With energy-normalised intensity that length is one minus the diffuseness: direct sound counts, reverberation and noise hardly do.
+
+    Args:
+        bands: number of groups.
+        features: for K.
+    """
+
+    def __init__(self, bands: int, features: FeatureConfig) -> None:
+        super().__init__(StaticIntensityConfig(bands=bands), features)
+
+    def forward(self, intensity: Tensor) -> Tensor:
+        """Intensity `(B, 6, F, K)` → `(B, 6 · bands)`, component by component."""
+        intensity = intensity.float()
+        weight = intensity[:, :3].square().sum(1, keepdim=True)  # (B, 1, F, K)
+        sums = (weight * intensity).sum(2) @ self.groups  # (B, 6, bands)
+        return (sums / ((weight.sum(2) @ self.groups) + 1e-6)).flatten(1)
 
 
 def save_branch(branch: nn.Module, folder: str | Path) -> Path:
