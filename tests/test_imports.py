@@ -24,18 +24,28 @@ TORCH_FREE = {
     "report",
     "scheduler",
     "cli",
+    "atomic",
+    "locks",
+    "watching",
+    "lifetime",
+    "provenance",
+    "verdicts",
+    "corpora",
+    "report_markdown",
+    "report_terminal",
+    "tensorboard_report",
 }
 TORCH_FREE_PACKAGES = {"foley", "captions", "data.readers"}
 
 MAY_IMPORT = {
-    "acoustics": {"errors", "schema", "seeding"},
+    "acoustics": {"errors", "schema", "seeding", "atomic"},
     "features": {"errors", "schema", "seeding", "acoustics"},
     "foley": {"errors", "schema", "seeding"},
     "captions": {"errors", "schema", "seeding"},
     "losses": {"errors", "schema", "seeding", "acoustics"},
     "metrics": {"errors", "schema", "seeding", "acoustics", "losses"},
     "models": {"errors", "schema", "seeding", "acoustics", "features"},
-    "data": {"errors", "schema", "seeding", "atomic", "acoustics", "features", "captions", "foley"},
+    "data": {"errors", "schema", "seeding", "atomic", "provenance", "acoustics", "features", "captions", "foley"},
 }
 """Package → what it may import besides itself."""
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import glob
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -93,18 +95,28 @@ def free_gb(path: Path) -> float:
     return shutil.disk_usage(path).free / 1e9
 
 
-def disk_space_check(path: Path, size: int) -> None:
+def disk_space_check(path: Path, size: float, remedy: str = "make room, or put runs elsewhere with --runs FOLDER") -> None:
     """Refuse work whose result would not fit.
 
     Args:
         path: folder that will be written to.
         size: bytes that will be written.
+        remedy: what the user can do about it.
 
     Raises:
         RunError: less than `size` bytes are free.
     """
     free = free_gb(path)
     if size / 1e9 > free:
-        raise RunError(
-            f"{size / 1e9:.2f} GB are needed in {path}, {free:.2f} GB are free", "make room, or put runs elsewhere with --runs FOLDER"
-        )
+        raise RunError(f"{size / 1e9:.2f} GB are needed in {path}, {free:.2f} GB are free", remedy)
+
+
+def partial_folder(folder: Path) -> Path:
+    """A new folder beside `folder`, to be filled and then renamed to it. Those that a killed process left there are removed first.
+
+    Only for whoever holds the lock of what lies around `folder`: two processes would remove each other's.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    for left in folder.parent.glob(f".{glob.escape(folder.name)}-*"):
+        shutil.rmtree(left, ignore_errors=True)
+    return Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from typing import Any
 
+from elsa_lightning.captions.templates import fewest_frames
 from elsa_lightning.errors import ConfigError
 from elsa_lightning.schema import CoordCnnConfig, Esc50Config, Experiment, ManifestConfig
 
@@ -157,6 +158,13 @@ def _check_rooms(experiment: Experiment) -> None:
         _fail("rooms.bands_hz", rooms.bands_hz, "must be rising frequencies")
     if rooms.diffuseness[1] > 1:
         _fail("rooms.diffuseness", rooms.diffuseness, "must lie between 0 and 1")
+    if rooms.mode != "bank":
+        bank_only = f"`rooms.mode` is {rooms.mode}, whose rooms are "
+        if experiment.data.rendering == "cached":
+            _fail("data.rendering", "cached", bank_only + "simulated during training", "set data.rendering=stream, or rooms.mode=bank")
+        if rooms.elevation_balance != 1:
+            remedy = "set rooms.elevation_balance=1, or rooms.mode=bank"
+            _fail("rooms.elevation_balance", rooms.elevation_balance, bank_only + "drawn as they come", remedy)
     for name in ("ranges", "test_ranges"):
         ranges = getattr(rooms, name)
         for field in ("floor_area_m2", "height_m", "distance_m", "t30_s"):
@@ -211,12 +219,19 @@ def _check_training(experiment: Experiment) -> None:
     processes = trainer.devices * trainer.nodes
     if trainer.batch_size % processes:
         _fail("trainer.batch_size", trainer.batch_size, f"it must divide by `trainer.devices` × `trainer.nodes` = {processes}")
+    if trainer.select == "best" and trainer.val_every == 0:
+        remedy = "set trainer.val_every to some steps, or trainer.select=last"
+        _fail("trainer.select", "best", "`trainer.val_every` is 0: there would be one validation to choose from", remedy)
     if trainer.steps == 0 and trainer.epochs == 0:
         _fail("trainer.epochs", 0, "`trainer.steps` is 0 too: nothing would be trained")
     if all(term.weight == 0 for term in (loss.clip, loss.direction, loss.distance, loss.area)):
         _fail("loss.clip.weight", 0.0, "all other weights are 0 too: nothing would be trained")
     if not all(beta < 1 for beta in experiment.optim.betas):
         _fail("optim.betas", experiment.optim.betas, "must be below 1")
+    most = fewest_frames()
+    if experiment.captions.per_clip > most:
+        remedy = f"set captions.per_clip to at most {most}"
+        _fail("captions.per_clip", experiment.captions.per_clip, f"a clip's captions have {most} sentence forms", remedy)
     for name in ("template", "class_template"):
         text = getattr(experiment.evaluation, name)
         if text.count("{}") != 1:

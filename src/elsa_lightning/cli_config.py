@@ -26,7 +26,7 @@ def add(commands: Any) -> None:
 
 def add_overrides(command: argparse.ArgumentParser) -> None:
     """Options that change values of an experiment."""
-    command.add_argument("--profile", help="overlay of experiments/profiles/: smoke, desk, gpu (default: none, the paper's scale)")
+    command.add_argument("--profile", help="overlay of experiments/profiles/: smoke, desk, gpu; paper (default): none")
     command.add_argument("--corpus", help="foley, esc50 or manifest (default: the experiment's)")
     command.add_argument("--data", metavar="PATH", help="folder of the corpus, or its manifest")
     command.add_argument(

@@ -95,7 +95,7 @@ def _foley(arguments: argparse.Namespace) -> None:
 
 
 def _spatialize(arguments: argparse.Namespace) -> None:
-    from elsa_lightning.spatialize_file import spatialize
+    from elsa_lightning.spatialize_file import spatialize, summary
 
     names = ("input", "output", "azimuth", "elevation", "distance", "room", "t30", "seed", "rate")
-    spatialize(**{name: getattr(arguments, name) for name in names})
+    print(summary(arguments.output, spatialize(**{name: getattr(arguments, name) for name in names})))

@@ -82,11 +82,11 @@ def _run(arguments: argparse.Namespace) -> int:
         raise ConfigError(f"--jobs {jobs}: at least one stage must run at a time", "write --jobs 1")
     made = _make_plan(arguments)
     outcome = Scheduler(made.stages, arguments.runs, jobs).run()
-    _write_report(made, arguments)
     for name, cause in outcome.failed.items():
-        print(f"\nFAILED {name}\n{cause}")
+        print(f"FAILED {name}\n{cause}\n", flush=True)
     for name, cause in outcome.blocked.items():
-        print(f"not run: {name} (needs {cause})")
+        print(f"not run: {name} (needs {cause})", flush=True)
+    _write_report(made, arguments)
     return outcome.exit_code
 
 

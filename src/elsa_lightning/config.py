@@ -23,6 +23,9 @@ from elsa_lightning.errors import ConfigError
 from elsa_lightning.layers import Layer, find_profile, flatten, override_layer, read_layers
 from elsa_lightning.schema import CHOICES, VARIANTS, Experiment
 
+PAPER = "paper"
+"""Name of the scale without a profile."""
+
 TYPE_WORDS = {
     "int": "a whole number",
     "float": "a number",
@@ -58,7 +61,7 @@ def load_experiment(
 
     Args:
         path: an experiment's YAML file.
-        profile: name of an overlay in profiles/ beside the file, or a path; None: the paper's scale.
+        profile: name of an overlay in profiles/ beside the file, or a path; None or `paper`: none, the paper's scale.
         overlays: (source, mapping) pairs on top of the profile: a row's overrides, the seed.
         overrides: `key=value` words of the command line, which win.
         common: a (source, mapping) pair below the profile: what all rows of a table share.
@@ -69,7 +72,7 @@ def load_experiment(
     layers = read_layers(Path(path))
     if common:
         layers.append(Layer(common[0], flatten(common[1], common[0])))
-    if profile:
+    if profile and profile != PAPER:
         layers += read_layers(find_profile(profile, Path(path)))
     layers += [Layer(source, flatten(mapping, source)) for source, mapping in overlays]
     if overrides:
@@ -113,13 +116,6 @@ def from_dict(values: Mapping[str, Any], source: str) -> Experiment:
 def to_dict(experiment: Experiment) -> dict[str, Any]:
     """All values as plain containers."""
     return dataclasses.asdict(experiment)
-
-
-def to_yaml(experiment: Experiment) -> str:
-    """All values as YAML that `load_experiment` reads back to an equal experiment."""
-    from omegaconf import OmegaConf
-
-    return OmegaConf.to_yaml(OmegaConf.create(to_dict(experiment)))
 
 
 def get(experiment: Experiment, key: str) -> Any:

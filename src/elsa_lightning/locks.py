@@ -138,8 +138,9 @@ def hold(folder: Path) -> Iterator[Lock]:
     Raises:
         Held: another live process holds it.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / "lock"
+    with disk_faults(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     with disk_faults(folder), _guarded(path) as file:
         live = holder_of(path)
         if live is not None:

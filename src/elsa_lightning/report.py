@@ -21,6 +21,9 @@ from elsa_lightning.table_file import Column, Row
 from elsa_lightning.tables import Plan
 from elsa_lightning.verdicts import claim_verdict, floor_verdict, interval
 
+ELEVATION, ELEVATION_BLIND = "zero_shot/elevation/balanced_accuracy", 0.65
+"""Metric, and the share below which a run counts as blind to elevation; guessing gives 0.5."""
+
 RESULTS = "results"
 """Default folder of the reports."""
 
@@ -45,6 +48,7 @@ def collect(plan: Plan, runs: Path, corpora: Iterable[dict[str, Any]] = ()) -> d
         "source": plan.table.source,
         "profile": plan.profile,
         "corpora": list(corpora),
+        "overrides": plan.overrides,
         "seeds": list(plan.seeds),
         "metrics_version": METRICS_VERSION,
         "gallery": _galleries(raw),
@@ -53,7 +57,7 @@ def collect(plan: Plan, runs: Path, corpora: Iterable[dict[str, Any]] = ()) -> d
         "rows": rows,
         "claims": [dataclasses.asdict(claim) | claim_verdict(claim, scaled[claim.key]) for claim in plan.table.claims],
         "floors": _floors(plan, scaled, raw),
-        "notes": list(plan.table.notes),
+        "notes": [*plan.table.notes, *_blind_to_elevation(plan, rows)],
     }
 
 
@@ -146,27 +150,44 @@ def _galleries(raw: dict[tuple[str, int], Any]) -> list[dict[str, Any]]:
 def _floors(plan: Plan, scaled: dict[str, dict[str, dict[str, float]]], raw: dict[tuple[str, int], Any]) -> list[dict[str, Any]]:
     floors = []
     for floor in plan.table.floors:
-        if (floor.corpus and floor.corpus != plan.corpus) or (floor.profile and floor.profile != plan.profile):
+        of_other_profile = floor.profile and (floor.profile != plan.profile or plan.overrides)  # a changed profile is another
+        if (floor.corpus and floor.corpus != plan.corpus) or of_other_profile:
             continue
         values, column = scaled[floor.key][floor.row], plan.table.column(floor.key)
         bars = dict.fromkeys(values, floor.value)
         if floor.times:
             factors = {s: _value(raw[floor.row, int(s)], dataclasses.replace(column, key=floor.times)) for s in values}
             bars = {seed: floor.value * factor for seed, factor in factors.items() if factor is not None}
-        floors.append(dataclasses.asdict(floor) | floor_verdict(floor, values, bars))
+        floors.append(dataclasses.asdict(floor) | floor_verdict(floor, values, bars, [str(seed) for seed in plan.seeds]))
     return floors
 
 
+def _blind_to_elevation(plan: Plan, rows: list[dict[str, Any]]) -> list[str]:
+    """A note for every row and seed that cannot tell up from down, where the table shows it."""
+    column = next((c for c in plan.table.columns if c.key == ELEVATION), None)
+    if column is None:
+        return []
+    bar = ELEVATION_BLIND * column.scale
+    return [
+        f"⚠ {row['label']}, seed {seed}: {column.label} {value:.{column.digits}f} is below {bar:g}: blind to elevation (docs/concepts.md)."
+        for row in rows
+        if row["run"]
+        for seed, value in row["cells"][ELEVATION]["values"].items()
+        if value < bar
+    ]
+
+
 def _provenance(plan: Plan, runs: Path) -> dict[str, Any]:
-    """Commit, machine, versions and date of the runs, as they recorded them."""
-    names = [ref.run_id for ref in plan.stages if ref.stage in ("train", "evaluate")]
+    """Commits, machines, devices, versions and date of all stages, as they recorded them."""
+    names = [ref.run_id for ref in plan.stages]
     metas = [meta for name in names if (meta := read_json(runs / name / "meta.json"))]
     finished = [done["finished"] for name in names if (done := read_json(runs / name / "done.json"))]
     date = datetime.fromtimestamp(max(finished), UTC).strftime("%Y-%m-%d") if finished else ""
-    devices = [word for meta in metas if (word := meta.get("device") or meta.get("hardware"))]
+    facts = [found for name in names if isinstance(found := read_json(runs / name / "facts.json"), dict)]
     return {
         "commits": _distinct(metas, lambda meta: meta.get("commit")),
-        "hardware": list(dict.fromkeys(devices)),
+        "hardware": _distinct(metas, lambda meta: meta.get("hardware")),
+        "devices": _distinct(facts, lambda found: found.get("device")),
         "versions": _distinct(metas, lambda meta: meta.get("versions")),
         "date": date,
     }

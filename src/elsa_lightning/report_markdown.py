@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -61,7 +62,7 @@ def ours(row: dict[str, Any], column: dict[str, Any], seeds: list[int]) -> str:
 
 
 def claim_lines(report: dict[str, Any]) -> list[str]:
-    """Each claim with its verdict, the numbers and how many seeds agree."""
+    """Each claim with its verdict, the numbers and how many seeds agree: `agree/judged of planned seeds`."""
     labels = {row["id"]: row["label"] for row in report["rows"]}
     lines = []
     for claim in report["claims"]:
@@ -69,7 +70,7 @@ def claim_lines(report: dict[str, Any]) -> list[str]:
         right = labels[claim["right"]] if isinstance(claim["right"], str) else f"{claim['right']:g}"
         numbers = f"{_number(claim['left_mean'], column)} {claim['op']} {_number(claim['right_mean'], column)}"
         allowance = "".join(f", {word} {claim[word]:g}" for word in ("margin", "tolerance") if claim[word])
-        agree = f"{claim['agree']}/{claim['seeds']} seeds" if claim["seeds"] else "no seed yet"
+        agree = f"{claim['agree']}/{claim['seeds']} of {len(report['seeds'])} seeds" if claim["seeds"] else "no seed yet"
         sides = f"{labels[claim['left']]} {claim['op']} {right}"
         note = f" — {claim['note']}" if claim["note"] else ""
         lines.append(f"- {claim['verdict']} {column['label']}: {sides}: {numbers}{allowance} ({agree}){note}")
@@ -118,13 +119,20 @@ def _about(report: dict[str, Any]) -> str:
     facts = {
         "Source": [report["source"]],
         "Profile": [f"{report['profile']}, seeds {', '.join(map(str, report['seeds']))}"],
+        "Overrides": override_words(report),
         "Corpus": corpora,
         "Gallery": galleries,
         "Commit": [f"{c.rstrip('+')}{' with uncommitted changes' if c.endswith('+') else ''}" for c in report["commits"]] or ["unknown"],
         "Hardware": report["hardware"],
+        "Device": report.get("devices", []),
         "Date": [report["date"]] if report["date"] else [],
     }
     return "\n".join(f"- {name}: {'; '.join(values)}" for name, values in facts.items() if values)
+
+
+def override_words(report: dict[str, Any]) -> list[str]:
+    """What the command line changed, as `key=value` words."""
+    return [f"`{key}={json.dumps(value, ensure_ascii=False)}`" for key, value in report.get("overrides", {}).items()]
 
 
 def _corpus(corpus: dict[str, Any]) -> str:
@@ -138,8 +146,10 @@ def _made_by(report: dict[str, Any]) -> list[str]:
 
 
 def _training(row: dict[str, Any]) -> str:
+    """Mean over the seeds, and the longest of several."""
     seconds = [s for s in row["train_s"].values() if s is not None]
-    return duration(sum(seconds) / len(seconds)) if seconds else ""
+    mean = duration(sum(seconds) / len(seconds)) if seconds else ""
+    return f"{mean} (longest {duration(max(seconds))})" if len(seconds) > 1 else mean
 
 
 def _paper(row: dict[str, Any], column: dict[str, Any]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from elsa_lightning.report_markdown import claim_lines, floor_lines, footnotes, main_table
+from elsa_lightning.report_markdown import claim_lines, floor_lines, footnotes, main_table, override_words
 
 
 def print_report(report: dict[str, Any]) -> None:
@@ -19,7 +19,8 @@ def print_report(report: dict[str, Any]) -> None:
     head, body = main_table(report)
     synthetic = any(corpus.get("synthetic") for corpus in report["corpora"])
     names = ", ".join(corpus["name"] for corpus in report["corpora"])
-    title = f"{report['title']}  ({report['profile']}, {names}{', synthetic sounds' if synthetic else ''})"
+    facts = [report["profile"], names, *(["synthetic sounds"] if synthetic else []), *(word.strip("`") for word in override_words(report))]
+    title = f"{report['title']}  ({', '.join(facts)})"
     table = Table(title=Text(title), title_justify="left")
     for i, name in enumerate(head):
         table.add_column(Text(name), justify="right" if i else "left")

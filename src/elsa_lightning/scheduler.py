@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from elsa_lightning.atomic import disk_faults
 from elsa_lightning.lifetime import PARENT, term_is_interrupt
 from elsa_lightning.locks import Held, holder_of
 from elsa_lightning.provenance import cores
@@ -147,7 +148,7 @@ class Scheduler:
                 self._elsewhere.add(name)
             return
         prepare(self.stages[name], self.runs)
-        with (run.folder / "log.txt").open("ab") as log:
+        with disk_faults(run.folder), (run.folder / "log.txt").open("ab") as log:
             command, streams = [*self.command, str(run.folder)], {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log}
             process = subprocess.Popen(command, **streams, env=self._environment(), start_new_session=True)
         self._waiting.remove(name)

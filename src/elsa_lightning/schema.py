@@ -116,6 +116,8 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "features.intensity.norm": ("unit", "energy"),
     "optim.name": ("adam", "adamw"),
     "optim.schedule": ("cosine", "constant"),
+    "trainer.accelerator": ("auto", "cpu", "gpu", "cuda", "mps"),
+    "trainer.precision": ("auto", "32-true", "bf16-mixed", "16-mixed", "64-true"),
     "trainer.select": ("last", "best"),
 }
 """String fields with a closed set of values."""

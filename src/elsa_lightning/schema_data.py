@@ -56,7 +56,8 @@ class RoomsConfig:
     test: int = 4970
     """Number of test rooms, none of which is a training or validation room."""
     refresh: float = 0.05
-    """Share of the pool re-simulated each step (mode `pool`)."""
+    """Share of the pool re-simulated each step (mode `pool`). Sensible: an eighth of the batch over the pool's size, such as 0.002 for 64
+    examples and 4,096 rooms (8 new rooms a step); 0.05 of 4,096 simulates 205 rooms before every step."""
     seed: int = 0
     """Seed of the room draws; independent of the training seed."""
     rir_s: float = 2.7
@@ -75,8 +76,8 @@ class RoomsConfig:
     ranges: RangeConfig = field(default_factory=RangeConfig)
     test_ranges: RangeConfig = field(default_factory=RangeConfig)
     elevation_balance: float = 1.0
-    """Training rooms with |elevation| > 40° are drawn this many times as often. 1 is the paper's draw; 4 cures the branch's
-    elevation blindness at desk scale (docs/concepts.md)."""
+    """Training rooms with |elevation| > 40° are drawn this many times as often (mode `bank` only). 1 is the paper's draw; 4
+    helps against the branch's elevation blindness at desk scale without curing every seed (docs/concepts.md)."""
 
 
 @dataclass
@@ -130,8 +131,8 @@ class DataConfig:
     eval_min_examples: int = 0
     """`eval_versions` is raised until the test of a small corpus holds at least this many examples."""
     group: int = 1
-    """Versions of one clip that share a training batch. The same sound at other places is what a caption's spatial words must tell apart: with
-    many sound classes and small batches (1: drawn independently) there is little else to learn them from."""
+    """Versions of one clip that share a training batch; 1: drawn independently. The same sound at other places is what a caption's spatial
+    words must tell apart: with many sound classes and small batches there is little else to learn them from."""
     mono_share: float = 0.5
     """Share of examples that are the non-spatial original (the paper trains on both)."""
     mono_policy: str = "copy"

@@ -48,8 +48,7 @@ class CoordCnnConfig:
     average: bool = False
     """Blocks pool by the average, not the maximum: a mean of vectors keeps their direction, a maximum of signed components does not."""
     skip: int = 0
-    """Bands in which time-averaged intensity, weighted by its coherence, goes past the learned part straight to the fusion; 0: none (paper).
-    A branch with it cannot go blind to elevation."""
+    """Bands in which time-averaged intensity, weighted by its coherence, goes past the learned part to the fusion; 0: none (paper)."""
     attributes: int = 44
     """Outputs of the MLP (paper: azimuth, elevation, distance, volume, 20 bands of DRR, 20 of T30)."""
     width: int = 192

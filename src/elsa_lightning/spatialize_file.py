@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import pathlib
 from collections.abc import Sequence
 
@@ -26,6 +27,8 @@ from elsa_lightning.version import __version__
 MARGIN_M = 0.2
 PEAK = 0.9
 DIFFUSENESS = 0.5
+RATES = (4000, 192000)
+"""Least and greatest sample rate, Hz."""
 
 
 def place(size: torch.Tensor, direction: torch.Tensor, distance_m: float) -> tuple[torch.Tensor, torch.Tensor]:
@@ -81,6 +84,29 @@ def sample_rate_of(path: str) -> int:
         raise DataError(f"audio file {path} cannot be read ({error})", "check the path and the format (WAV, FLAC, OGG)") from error
 
 
+def _check(azimuth: float, elevation: float, distance: float, t30: float, rate: int) -> None:
+    """Refuse what no room and no direction can have."""
+    low, high = RATES
+    rules = (
+        (math.isfinite(azimuth), f"an azimuth of {azimuth:g}°", "give degrees, counter-clockwise: 90 is left"),
+        (abs(elevation) <= 90, f"an elevation of {elevation:g}°", "choose one from -90 (below) to 90 (above)"),
+        (0 < distance < math.inf, f"a distance of {distance:g} m", "choose one above 0 that the room can hold, such as 1.5"),
+        (0 < t30 < math.inf, f"a T30 of {t30:g} s", "choose one above 0, such as 0.4"),
+        (low <= rate <= high, f"a sample rate of {rate} Hz", f"choose one from {low} to {high} with --rate"),
+    )
+    for holds, what, remedy in rules:
+        if not holds:
+            raise DataError(f"{what} cannot be rendered", remedy)
+
+
+def summary(output: str | pathlib.Path, facts: dict) -> str:
+    """Two lines for the terminal: the file and its conventions; the wanted and the measured reverberation."""
+    order = f"{' '.join(facts['channels'])} ({facts['order']}, {facts['normalisation']}), {facts['sample_rate']} Hz; {facts['axes']}"
+    return (
+        f"{output}: {order}\nT30 measured {facts['measured_t30_s']:.2f} s, wanted {facts['wanted_t30_s']:.2f} s; all facts: .json beside it"
+    )
+
+
 def spatialize(
     input: str,
     output: str,
@@ -111,7 +137,8 @@ def spatialize(
     Raises:
         DataError: the file, the place or the reverberation time cannot be had.
     """
-    rate = rate or sample_rate_of(input)
+    rate = sample_rate_of(input) if rate is None else rate
+    _check(azimuth, elevation, distance, t30, rate)
     mono = torch.from_numpy(read_audio(input, rate))[None]  # (1, T)
     scene = scene_of(azimuth, elevation, distance, room, t30, seed, rate)
     bands = usable_bands(RoomsConfig().bands_hz, rate)

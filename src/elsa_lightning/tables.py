@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from elsa_lightning.config import Resolved, load_experiment
+from elsa_lightning.config import PAPER, Resolved, load_experiment
 from elsa_lightning.errors import ConfigError
-from elsa_lightning.layers import shown_path
+from elsa_lightning.layers import override_layer, shown_path
+from elsa_lightning.schema import NOT_IDENTITY
 from elsa_lightning.stages_plan import StageRef, plan_run
 from elsa_lightning.table_file import Row, Table
 
-PAPER = "paper"
-"""Name of the scale without a profile."""
+CORPUS_CHOICE = ("data.corpus.name", "data.corpus.root", "data.corpus.path")
+"""Keys that choose a corpus, which a report names anyway."""
 
 
 @dataclass(frozen=True)
@@ -25,12 +28,14 @@ class Plan:
         profile: name of the profile, or `paper`.
         seeds: training seeds of each row.
         runs: (row id, seed) → its stages, parents first.
+        overrides: key → value of the command line, as far as they change what is computed; the choice of a corpus aside.
     """
 
     table: Table
     profile: str
     seeds: tuple[int, ...]
     runs: dict[tuple[str, int], list[StageRef]]
+    overrides: dict[str, Any] = field(default_factory=dict)
 
     @property
     def stages(self) -> list[StageRef]:
@@ -46,8 +51,17 @@ class Plan:
 
     @property
     def name(self) -> str:
-        """`<table>.<profile>.<corpus>`: the result files' stem."""
-        return f"{self.table.table}.{self.profile}.{self.corpus}"
+        """The result files' stem: `<table>.<profile>.<corpus>`, then what sets a report apart from the table's own.
+
+        `.set-<hash>` with overrides of the command line, `.seeds-0-2` with other seeds than the table's.
+        """
+        words = [self.table.table, self.profile, self.corpus]
+        if self.overrides:
+            text = json.dumps(self.overrides, sort_keys=True)
+            words.append("set-" + hashlib.sha256(text.encode()).hexdigest()[:6])
+        if set(self.seeds) != set(self.table.seeds):
+            words.append("seeds-" + "-".join(map(str, self.seeds)))
+        return ".".join(words)
 
 
 def resolve_row(table: Table, row: Row, profile: str | None, seed: int, overrides: Sequence[str] = ()) -> Resolved:
@@ -58,9 +72,7 @@ def resolve_row(table: Table, row: Row, profile: str | None, seed: int, override
     """
     source = shown_path(table.path)
     overlays: list[tuple[str, Mapping[str, Any]]] = [(f"{source}, row {row.id}", row.overrides), ("seed", {"seed": seed})]
-    return load_experiment(
-        table.base, None if profile == PAPER else profile, overlays, overrides, common=(f"{source}, common", table.common)
-    )
+    return load_experiment(table.base, profile, overlays, overrides, common=(f"{source}, common", table.common))
 
 
 def plan(
@@ -92,7 +104,9 @@ def plan(
             if repr(corpus) not in hashes:
                 hashes[repr(corpus)] = corpus_hash(corpus)
             runs[row.id, seed] = plan_run(experiment, hashes[repr(corpus)])
-    return Plan(table, profile or PAPER, seeds, runs)
+    aside = (*CORPUS_CHOICE, *NOT_IDENTITY)
+    own = {key: value for key, value in override_layer(overrides).values.items() if key not in aside}
+    return Plan(table, profile or PAPER, seeds, runs, own)
 
 
 def parse_seeds(text: str, table: Table) -> list[int]:

@@ -57,21 +57,23 @@ def claim_verdict(claim: Claim, values: Mapping[str, Mapping[str, float]]) -> di
     return {"verdict": HOLDS if verdict else FAILS, "left_mean": mean_left, "right_mean": mean_right, "agree": agree, "seeds": len(seeds)}
 
 
-def floor_verdict(floor: Floor, values: Mapping[str, float], bars: Mapping[str, float]) -> dict[str, Any]:
-    """A floor against every seed.
+def floor_verdict(floor: Floor, values: Mapping[str, float], bars: Mapping[str, float], planned: Sequence[str]) -> dict[str, Any]:
+    """A floor against every planned seed: one that fails breaks it, one that is not measured leaves it open.
 
     Args:
         floor: the floor.
         values: seed → value, in the column's unit.
         bars: seed → the bar that this seed must reach.
+        planned: all seeds.
 
     Returns:
-        verdict over all seeds, and per seed: value, bar, verdict.
+        verdict over all seeds, and per seed: value, bar (None where missing), verdict.
     """
-    seeds = {
-        seed: {"value": value, "bar": bars[seed], "verdict": HOLDS if holds(value, floor.op, bars[seed]) else FAILS}
-        for seed, value in values.items()
-        if seed in bars
-    }
-    verdicts = [one["verdict"] for one in seeds.values()]
-    return {"verdict": UNKNOWN if not verdicts else HOLDS if all(v == HOLDS for v in verdicts) else FAILS, "seeds": seeds}
+    seeds = {seed: _reaches(floor, values.get(seed), bars.get(seed)) for seed in planned}
+    verdicts = {one["verdict"] for one in seeds.values()}
+    return {"verdict": FAILS if FAILS in verdicts else HOLDS if verdicts == {HOLDS} else UNKNOWN, "seeds": seeds}
+
+
+def _reaches(floor: Floor, value: float | None, bar: float | None) -> dict[str, Any]:
+    known = value is not None and bar is not None
+    return {"value": value, "bar": bar, "verdict": UNKNOWN if not known else HOLDS if holds(value, floor.op, bar) else FAILS}

@@ -4,8 +4,9 @@ import json
 import pytest
 import torch
 
+from elsa_lightning.acoustics import bank as bank_module
 from elsa_lightning.acoustics.bank import RoomBank, build_bank
-from elsa_lightning.acoustics.measure import LABELS
+from elsa_lightning.acoustics.measure import LABELS, render_measured
 from elsa_lightning.acoustics.render import render_rir
 from elsa_lightning.errors import DataError
 
@@ -32,6 +33,18 @@ def test_long_decays_are_measured_on_longer_responses(rooms):
     whole = build_bank(dataclasses.replace(rooms, train=2, rir_s=1.2, ranges=ranges), 16000, "train")
     assert cut.samples.shape[-1] == 3200
     assert torch.allclose(cut.labels["t30_s"], whole.labels["t30_s"], rtol=0.05)
+
+
+def test_a_label_that_is_not_finite_names_the_room(rooms, monkeypatch):
+    def render(scene, rooms, sample_rate):
+        rir, labels = render_measured(scene, rooms, sample_rate)
+        labels["t30_s"][1] = torch.nan
+        return rir, labels
+
+    monkeypatch.setattr(bank_module, "_engine", lambda rooms: render)
+    with pytest.raises(DataError, match="val room 1: its t30_s is nan") as caught:
+        build_bank(rooms, 16000, "val")
+    assert "rooms.rir_s" in caught.value.remedy
 
 
 def test_progress_is_reported(rooms):

@@ -1,15 +1,18 @@
 """pyroomacoustics as the oracle of our own engine."""
 
+import dataclasses
+
 import pytest
 import torch
 
 from elsa_lightning.acoustics.decay import c50_db, drr_db, energy_decay_db, t30_s
 from elsa_lightning.acoustics.geometry import SPEED_OF_SOUND, Scene
 from elsa_lightning.acoustics.render import render_rir
+from elsa_lightning.acoustics.sampling import draw_rooms
 
 pra = pytest.importorskip("pyroomacoustics")
 
-from elsa_lightning.acoustics.engine_pyroomacoustics import full_order, render_rir_pyroomacoustics  # noqa: E402
+from elsa_lightning.acoustics.engine_pyroomacoustics import _hybrid, full_order, render_rir_pyroomacoustics  # noqa: E402
 
 RATE = 16000
 
@@ -82,6 +85,15 @@ def test_the_librarys_switch_is_left_as_it_was(small_rooms):
     before = pra.constants.get("rir_hpf_enable")
     render_rir_pyroomacoustics(small_rooms.select(slice(0, 1)), RATE, 0.02, [1000.0], max_order=1)
     assert pra.constants.get("rir_hpf_enable") == before
+
+
+def test_labels_are_measured_on_the_whole_decay(rooms):
+    """A stored response too short for its T30 gave one far too short, or NaN."""
+    scene = draw_rooms(1, dataclasses.replace(rooms.ranges, t30_s=[0.45, 0.5]), rooms, 3, "train", RATE)
+    short = dataclasses.replace(rooms, rir_s=0.1, bands_hz=[1000.0])
+    rir, labels = _hybrid(Scene(**{**scene.tensors(), "absorption": scene.absorption[..., :1]}), short, RATE)
+    assert rir.shape == (1, 4, 1600) and t30_s(rir[:, 0], RATE).item() < 0.3  # what the cut alone would say
+    assert 0.3 < labels["t30_s"].item() < 0.7
 
 
 def test_full_order_reaches_every_image():

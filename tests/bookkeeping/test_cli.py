@@ -1,6 +1,8 @@
 """The command line: instant, torch-free where it only reads, one message per fault."""
 
+import argparse
 import os
+import re
 import subprocess
 import sys
 
@@ -9,7 +11,7 @@ from conftest import ROOT
 
 from elsa_lightning import cli
 from elsa_lightning.errors import RunError
-from elsa_lightning.scheduler import Interrupted
+from elsa_lightning.scheduler import Interrupted, Outcome
 
 PROBE = """
 import sys
@@ -109,6 +111,47 @@ def test_exit_codes(main, monkeypatch):
     assert code == 130 and "kept" in error
     code, _, error = raising(Interrupted("stopped: 3 of 4 stages"))
     assert code == 130 and "3 of 4" in error
+
+
+def test_failures_are_printed_even_where_the_report_cannot_be_written(main, monkeypatch):
+    def fail(made, arguments):
+        raise RunError("no room for the report", "make room")
+
+    outcome = Outcome(failed={"train/ab": "the loss is not finite"}, blocked={"embed/cd": "train/ab"})
+    monkeypatch.setattr("elsa_lightning.scheduler.Scheduler.run", lambda scheduler: outcome)
+    monkeypatch.setattr("elsa_lightning.cli_table._write_report", fail)
+    code, out, error = main("table", "run", "zero_shot_attributes", "--profile", "smoke", "--seeds", "1", "--jobs", "1")
+    assert code == 3 and "FAILED train/ab\nthe loss is not finite" in out and "not run: embed/cd" in out
+    assert "no room for the report" in error
+
+
+def named_commands():
+    """(file, words) of every `elsa …` in the sources and pages, `a | b` as two."""
+    pages = [*(ROOT / "src").rglob("*.py"), ROOT / "README.md", *(ROOT / "docs").glob("*.md"), ROOT / "Makefile", ROOT / ".ci" / "run"]
+    for path in pages:
+        for text in re.findall(r"(?:`|^|/|→ )elsa ((?!:)[a-z][^`\n]*)", path.read_text(), re.MULTILINE):
+            group, *rest = re.split(r"\s{2,}", text)[0].split()
+            choices = [word for i, word in enumerate(rest) if rest[max(0, i - 1)] == "|" or rest[i + 1 : i + 2] == ["|"]]
+            for choice in [word for word in choices if word != "|"] or rest[:1] or [""]:
+                options = [word for word in rest if word.startswith("--") and "|" not in rest]
+                yield pytest.param(group, choice, options, id=f"{path.name}: {group} {choice}")
+
+
+def subcommands(parser):
+    """Name → parser of what comes next on the command line."""
+    return next((action.choices for action in parser._actions if isinstance(action, argparse._SubParsersAction)), {})
+
+
+@pytest.mark.parametrize(("group", "choice", "options"), list(named_commands()))
+def test_commands_that_texts_name_exist(group, choice, options):
+    known = subcommands(cli.parser())
+    for name in [group, choice] if choice == "|" or choice in known else [group]:
+        assert name in known
+    parser = known[group]
+    if subcommands(parser) and choice:
+        assert choice in subcommands(parser)
+        parser = subcommands(parser)[choice]
+    assert set(options) <= set(parser._option_string_actions)
 
 
 def test_data_paths_with_spaces_and_signs(main):

@@ -3,7 +3,7 @@
 import pytest
 
 from elsa_lightning.checks import leaves
-from elsa_lightning.config import from_dict, load_experiment, schema_keys, to_dict, to_yaml
+from elsa_lightning.config import from_dict, load_experiment, schema_keys, to_dict
 from elsa_lightning.errors import ConfigError
 from elsa_lightning.schema import CHOICES, NOT_IDENTITY, VARIANTS, CoordCnnConfig, Experiment, StaticIntensityConfig
 
@@ -149,10 +149,14 @@ def test_missing_file_and_profile(layered):
         load_experiment(layered, "desck")
 
 
-def test_dict_and_yaml_read_back_equal(layered, write):
+def test_a_dict_reads_back_equal(layered):
     experiment = load_experiment(layered, "desk", overrides=["augmentation.noise_snr_db=[-5, 40]", "optim.lr=5e-5"]).experiment
     assert from_dict(to_dict(experiment), "test") == experiment
-    assert load_experiment(write("again.yaml", to_yaml(experiment))).experiment == experiment
+
+
+def test_paper_is_the_name_of_no_profile(layered):
+    assert load_experiment(layered, "paper") == load_experiment(layered)
+    assert load_experiment(layered, "desk") != load_experiment(layered)
 
 
 def test_the_schema_names_only_keys_that_exist():

@@ -1,19 +1,23 @@
 """Verdicts, intervals, and a report from runs to Markdown."""
 
+import dataclasses
 import json
 
 import pytest
+from conftest import ROOT
 
 from elsa_lightning.atomic import write_json
 from elsa_lightning.errors import RunError
 from elsa_lightning.locks import hold
-from elsa_lightning.report import collect, rerender, write
+from elsa_lightning.report import ELEVATION, collect, rerender, write
 from elsa_lightning.report_markdown import render
 from elsa_lightning.report_terminal import print_report
 from elsa_lightning.runs import write_status
-from elsa_lightning.table_file import Claim, Floor
+from elsa_lightning.table_file import Claim, Column, Floor
+from elsa_lightning.tables import plan as plan_table
 from elsa_lightning.verdicts import claim_verdict, floor_verdict, holds, interval
 
+RESULTS = ROOT / "results"
 CORPUS = {"name": "foley", "content_hash": "c0ffee", "licence": "none", "synthetic": True}
 
 
@@ -61,10 +65,23 @@ def test_a_claim_is_judged_on_common_seeds():
 
 def test_a_floor_must_hold_on_every_seed():
     floor = Floor("a", "k", ">=", 90.0)
-    found = floor_verdict(floor, {"0": 95.0, "1": 89.9}, {"0": 90.0, "1": 90.0})
+    found = floor_verdict(floor, {"0": 95.0, "1": 89.9}, {"0": 90.0, "1": 90.0}, ["0", "1"])
     assert found["verdict"] == "✗" and [one["verdict"] for one in found["seeds"].values()] == ["✓", "✗"]
-    assert floor_verdict(floor, {"0": 90.0}, {"0": 90.0})["verdict"] == "✓"
-    assert floor_verdict(floor, {}, {})["verdict"] == "?"
+    assert floor_verdict(floor, {"0": 90.0}, {"0": 90.0}, ["0"])["verdict"] == "✓"
+    assert floor_verdict(floor, {}, {}, ["0"])["verdict"] == "?"
+
+
+@pytest.mark.parametrize(
+    ("values", "bars", "verdict"),
+    [
+        ({"0": 95.0}, {"0": 90.0, "1": 90.0}, "?"),  # seed 1 is missing
+        ({"0": 80.0}, {"0": 90.0, "1": 90.0}, "✗"),  # … and seed 0 fails already
+        ({"0": 95.0, "1": 95.0}, {"0": 90.0}, "?"),  # seed 1 has no bar
+    ],
+)
+def test_a_floor_is_open_while_a_planned_seed_is_missing(values, bars, verdict):
+    found = floor_verdict(Floor("a", "k", ">=", 90.0), values, bars, ["0", "1"])
+    assert found["verdict"] == verdict and found["seeds"]["1"]["verdict"] == "?"
 
 
 @pytest.fixture
@@ -97,7 +114,7 @@ GOLDEN = """# A tiny table
 
 | row | Error, ° ↓ | paper | mAP@10, % ↑ | paper | training |
 | --- | --- | --- | --- | --- | --- |
-| Static | 20.0 ± 12.7 | 27.4† | 50.0 ± 0.0 | — | 80 s |
+| Static | 20.0 ± 12.7 | 27.4† | 50.0 ± 0.0 | — | 80 s (longest 1 min 40 s) |
 | Learned | 18.0 (1/2) | — | 50.0 (1/2) | 24.8 | 60 s |
 | Rival | 11.7 |  | — |  |  |
 
@@ -107,9 +124,9 @@ GOLDEN = """# A tiny table
 
 ## Claims
 
-- ✓ Error, °: Learned < Static: 18.0 < 19.0 (1/1 seeds)
-- ✓ mAP@10, %: Learned ~ Static: 50.0 ~ 50.0, tolerance 1 (1/1 seeds)
-- ✗ mAP@10, %: Learned >= 90: 50.0 >= 90.0 (0/1 seeds)
+- ✓ Error, °: Learned < Static: 18.0 < 19.0 (1/1 of 2 seeds)
+- ✓ mAP@10, %: Learned ~ Static: 50.0 ~ 50.0, tolerance 1 (1/1 of 2 seeds)
+- ✗ mAP@10, %: Learned >= 90: 50.0 >= 90.0 (0/1 of 2 seeds)
 
 ## Floors, every seed
 
@@ -152,9 +169,58 @@ def test_cells_say_what_keeps_them_empty(plan, tmp_path, finish, capsys):
 
 def test_a_value_that_is_no_number_is_not_shown(plan, tmp_path, finish):
     finish(plan.runs["static", 0], float("nan"))
+    finish(plan.runs["static", 1], 19.0)
     report = collect(plan, tmp_path / "runs")
-    assert report["rows"][0]["cells"]["localization/doa_mae_deg"]["values"] == {}
-    assert "| static | 0 | not measured | 50.0 |" in render(report)
+    assert report["rows"][0]["cells"]["localization/doa_mae_deg"]["values"] == {"1": 19.0}
+    text = render(report)
+    assert "| static | 0 | not measured | 50.0 |" in text
+    assert "- ? Static: Error, ° <= 19.5: ? ?, ✓ 19.0" in text, "a floor is not reached by a seed that is no number"
+
+
+def test_overrides_are_shown_and_make_another_profile(table, tmp_path, finish):
+    floors = [*table.floors, Floor("static", "retrieval/map10", ">=", 1.0, profile="paper")]
+    table = dataclasses.replace(table, floors=floors)
+    own, changed = (plan_table(table, None, lambda corpus: "c0ffee", overrides=words) for words in ([], ["optim.lr=1e-4"]))
+    own, changed = (collect(made, tmp_path / "runs", [CORPUS]) for made in (own, changed))
+    assert len(own["floors"]) == 3 and len(changed["floors"]) == 2
+    assert "- Overrides: `optim.lr=0.0001`\n" in render(changed) and "Overrides" not in render(own)
+
+
+def test_the_terminal_shows_overrides(table, tmp_path, capsys):
+    made = plan_table(table, None, lambda corpus: "c0ffee", overrides=["optim.lr=1e-4"])
+    print_report(collect(made, tmp_path / "runs", [CORPUS]))
+    assert "optim.lr=0.0001" in capsys.readouterr().out
+
+
+def test_provenance_is_that_of_all_stages(plan, tmp_path, finish):
+    finish(plan.stages, 19.0)
+    rooms, train = (next(ref for ref in plan.stages if ref.stage == name) for name in ("rooms", "train"))
+    write_json(tmp_path / "runs" / rooms.run_id / "meta.json", {"commit": "aaaa", "hardware": "1 × old"})
+    write_json(tmp_path / "runs" / train.run_id / "facts.json", {"device": "NVIDIA H200"})
+    report = collect(plan, tmp_path / "runs")
+    assert report["commits"] == ["aaaa", "0123456789+"] and report["hardware"] == ["1 × old", "2 × test"]
+    assert report["devices"] == ["NVIDIA H200"] and "- Device: NVIDIA H200\n" in render(report)
+
+
+def test_runs_blind_to_elevation_are_named(table, tmp_path, finish):
+    columns = [*table.columns, Column(ELEVATION, "Up/down, %", scale=100)]
+    made = plan_table(dataclasses.replace(table, columns=columns), None, lambda corpus: "c0ffee")
+    for seed, share in ((0, 0.52), (1, 0.65)):
+        finish(made.runs["learned", seed], 19.0)
+        path = tmp_path / "runs" / made.runs["learned", seed][-1].run_id / "metrics.json"
+        found = json.loads(path.read_text())
+        found["metrics"][ELEVATION] = share
+        write_json(path, found)
+    notes = collect(made, tmp_path / "runs")["notes"]
+    assert len(notes) == 1 and notes[0].startswith("⚠ Learned, seed 0: Up/down, % 52.0 is below 65: ")
+
+
+def test_committed_reports_are_what_their_values_say():
+    own = {kind: {path.stem: path for path in RESULTS.glob(f"*.{kind}") if ".seeds-" not in path.name} for kind in ("md", "json")}
+    own["md"].pop("README", None)
+    assert own["md"].keys() == own["json"].keys()
+    for name, path in own["json"].items():
+        assert rerender(path) == own["md"][name].read_text(), f"{name}: write it again with `elsa table report`"
 
 
 def test_a_damaged_metrics_file_is_named(plan, tmp_path, finish):

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from elsa_lightning import atomic, locks
-from elsa_lightning.atomic import disk_space_check, read_json, write_json, write_text
+from elsa_lightning.atomic import disk_space_check, partial_folder, read_json, write_json, write_text
 from elsa_lightning.errors import RunError
 from elsa_lightning.locks import Held, Holder, hold, holder_of, this_process
 from elsa_lightning.runs import Run, perform, prepare, read_config, write_status
@@ -58,6 +58,24 @@ def test_disk_space_is_checked_before_work(tmp_path):
     disk_space_check(tmp_path / "not" / "yet", 1)
     with pytest.raises(RunError, match="free"):
         disk_space_check(tmp_path, 10**18)
+
+
+def test_what_a_killed_process_left_is_removed(tmp_path):
+    for name in (".train-dead", ".train-2-other", ".training", "train-2"):
+        (tmp_path / name / "deep").mkdir(parents=True)
+    made = partial_folder(tmp_path / "train")
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([made.name, ".training", "train-2"])
+    made.rename(tmp_path / "train")
+
+
+def test_a_lock_where_nothing_may_be_written_is_one_message(tmp_path, monkeypatch):
+    def refuse(*arguments, **options):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr("pathlib.Path.mkdir", refuse)
+    with pytest.raises(RunError, match="Read-only") as caught, hold(tmp_path / "train" / "ab"):
+        pass
+    assert str(tmp_path) in caught.value.message
 
 
 def write_lock(folder, holder, age_s=0.0):

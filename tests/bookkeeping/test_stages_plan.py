@@ -78,7 +78,7 @@ def test_a_corpus_counts_by_content_not_by_place(marks):
 
 
 def test_choosing_the_best_checkpoint_heeds_the_validation_set(marks):
-    best = "trainer.select=best"
+    best = "trainer={select: best, val_every: 5}"
     assert "train" in changed(marks(best), marks(best, "data.eval_versions=4"))
 
 

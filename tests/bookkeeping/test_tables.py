@@ -1,5 +1,8 @@
 """Table files: typed, checked early, and planned; every file of the repository resolves."""
 
+import re
+from fnmatch import fnmatch
+
 import pytest
 import yaml
 from conftest import EXPERIMENT, ROOT, TABLE
@@ -106,6 +109,21 @@ def test_seeds(table):
     for text in ("3", "0", "x", "", ","):
         with pytest.raises(ConfigError, match="--seeds"):
             parse_seeds(text, table)
+
+
+def test_a_report_that_differs_from_the_tables_own_has_another_name(table):
+    def name(seeds=(), overrides=()):
+        return plan(table, "paper", lambda corpus: "", seeds, overrides).name
+
+    assert name() == name([1, 0]) == "tiny.paper.foley"
+    assert name([0]) == "tiny.paper.foley.seeds-0" and name([0, 7]) == "tiny.paper.foley.seeds-0-7"
+    assert name(overrides=["data.corpus.name=foley", "data.workers=3"]) == name(), "the corpus is named anyway, workers change nothing"
+    changed = name(overrides=["optim.lr=1e-4"])
+    assert re.fullmatch(r"tiny\.paper\.foley\.set-[0-9a-f]{6}", changed)
+    assert changed == name(overrides=["optim.lr=0.0001"]) != name(overrides=["optim.lr=1e-5"])
+    ignored = (ROOT / ".gitignore").read_text().split()
+    assert any(fnmatch(f"results/{name([0])}.json", pattern) for pattern in ignored)
+    assert not any(fnmatch(f"results/{name()}.json", pattern) for pattern in ignored)
 
 
 def test_unknown_table_names_the_nearest():

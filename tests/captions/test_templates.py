@@ -12,6 +12,7 @@ from elsa_lightning.captions.templates import (
     Dice,
     compose,
     evaluation_captions,
+    fewest_frames,
     frames_for,
     kept_words,
     plain_caption,
@@ -132,3 +133,12 @@ def test_evaluation_captions_differ_keep_every_word_and_repeat():
     assert sum("barking" in text.lower() for text in texts) == 3
     assert texts == evaluation_captions(record, words, 5, np.random.default_rng(8))
     assert evaluation_captions(record, SpatialWords(), 3) == ["A dog barking.", "A hound's bark.", "A dog barking."]
+
+
+def test_the_fewest_frames_serve_every_scene():
+    n, rng = fewest_frames(), np.random.default_rng(4)
+    record = ClipRecord("a", "test", "dog", ("a dog barks",), "", "")
+    for words in (random_words(rng) for _ in range(200)):
+        texts = evaluation_captions(record, words, n, rng)
+        assert len(texts) == n and (len(set(texts)) == n or not words.items())
+    assert any(len(frames_for(words)) == n for words in (random_words(rng) for _ in range(200)) if words.items())

@@ -1,5 +1,10 @@
 """The cache is the direct rendering, whoever renders it, and notices damage."""
 
+import pickle
+import subprocess
+import sys
+import time
+
 import numpy as np
 import pytest
 import torch
@@ -8,8 +13,10 @@ from elsa_lightning.data.datamodule import SpatialAudioText
 from elsa_lightning.data.datasets import CachedDataset
 from elsa_lightning.data.feature_cache import FeatureCache, render_cache
 from elsa_lightning.data.readers import open_corpus
+from elsa_lightning.data.rendering import Job
 from elsa_lightning.data.sampling import EvaluationBatchSampler
 from elsa_lightning.errors import DataError, RunError
+from elsa_lightning.locks import start_ticks
 from elsa_lightning.schema import AugmentationConfig, FoleyConfig
 
 
@@ -112,9 +119,48 @@ def test_a_faulty_clip_is_named_and_leaves_nothing_behind(cfg, corpus, banks, tm
 
 def test_no_space_is_one_message(cfg, corpus, banks, tmp_path, monkeypatch):
     monkeypatch.setattr("shutil.disk_usage", lambda folder: type("Usage", (), {"free": 1000})())
-    with pytest.raises(RunError, match="GB free, the features need"):
+    with pytest.raises(RunError, match="GB are needed in"):
         render_cache(cfg, corpus, banks["val"], "val", tmp_path / "val", workers=0)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_call_left_is_removed(cfg, corpus, banks, tmp_path):
+    (tmp_path / ".val-dead").mkdir()
+    (tmp_path / ".val-dead" / "log_mel.npy").write_bytes(b"half")
+    render_cache(cfg, corpus, banks["val"], "val", tmp_path / "val", workers=0)
+    assert [path.name for path in tmp_path.iterdir()] == ["val"]
+
+
+POOL = """
+import os, pickle, sys, time
+from concurrent.futures import ProcessPoolExecutor
+from elsa_lightning.data import rendering
+from elsa_lightning.data.processes import worker_context
+
+if __name__ == "__main__":
+    job = pickle.load(open(sys.argv[1], "rb"))
+    pool = ProcessPoolExecutor(2, mp_context=worker_context(), initializer=rendering.start, initargs=(job,))
+    for future in [pool.submit(time.sleep, 0.3) for _ in range(2)]:
+        future.result()
+    print(*pool._processes, flush=True)
+    time.sleep(60)
+"""
+
+
+def test_workers_end_with_a_killed_parent(cfg, corpus, banks, tmp_path):
+    banks["val"].save(tmp_path / "bank")
+    (tmp_path / "pool.py").write_text(POOL)
+    (tmp_path / "job").write_bytes(pickle.dumps(Job(cfg, corpus, tmp_path / "bank", "val", tmp_path)))
+    parent = subprocess.Popen([sys.executable, tmp_path / "pool.py", tmp_path / "job"], stdout=subprocess.PIPE, text=True)
+    workers = [int(word) for word in parent.stdout.readline().split()]
+    assert len(workers) == 2 and all(start_ticks(pid) for pid in workers)
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    end = time.time() + 20
+    while any(start_ticks(pid) for pid in workers) and time.time() < end:
+        time.sleep(0.1)
+    assert not any(start_ticks(pid) for pid in workers)
 
 
 def test_cache_of_other_clips_is_refused(cfg, corpus, banks, tmp_path):

@@ -45,6 +45,29 @@ def test_fault_names_file_and_line(tmp_path, fault):
     assert f"{path}, line 3" in caught.value.message
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "words"),
+    [
+        ({"source": "freesound 7"}, {"source": "freesound 7", "audio": "b.wav"}, "source 'freesound 7'"),
+        ({"clip_id": "1"}, {"clip_id": "2", "audio": "./a.wav"}, r"audio 'a\.wav'"),
+    ],
+)
+def test_a_recording_in_two_splits_is_refused(tmp_path, first, second, words):
+    path = tmp_path / "m.jsonl"
+    lines = [{**GOOD, **first}, {**GOOD, "audio": "c.wav"}, {**GOOD, "split": "test", **second}]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    with pytest.raises(DataError, match=f"line 3: {words} is in split test, but in split train in line 1"):
+        read_manifest(path)
+    path.write_text("".join(json.dumps({**line, "split": "val"}) + "\n" for line in lines))
+    assert len(read_manifest(path)) == 3
+
+
+def test_a_manifest_that_is_not_utf_8_is_named(tmp_path):
+    (tmp_path / "m.jsonl").write_bytes(json.dumps({**GOOD, "captions": ["caf\u00e9"]}, ensure_ascii=False).encode("latin-1"))
+    with pytest.raises(DataError, match=r"m\.jsonl is not UTF-8"):
+        read_manifest(tmp_path / "m.jsonl")
+
+
 def test_missing_and_empty_manifest(tmp_path):
     with pytest.raises(DataError, match="does not exist"):
         read_manifest(tmp_path / "none.jsonl")

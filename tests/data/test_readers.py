@@ -83,6 +83,13 @@ def test_faulty_rows(tmp_path, table, message):
         open_corpus(write_table(tmp_path, table))
 
 
+def test_a_table_that_is_not_utf_8_is_named(tmp_path):
+    cfg = write_table(tmp_path, "")
+    (tmp_path / "meta" / "esc50.csv").write_bytes("filename,fold,category,src_file\na.wav,1,caf\u00e9,7\n".encode("latin-1"))
+    with pytest.raises(DataError, match=r"esc50\.csv is not UTF-8"):
+        open_corpus(cfg)
+
+
 def test_missing_audio_is_found_before_training(tmp_path):
     corpus = open_corpus(write_table(tmp_path, "filename,fold,category,src_file\na.wav,1,dog,7\n"))
     with pytest.raises(DataError, match=r"a\.wav"):

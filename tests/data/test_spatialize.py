@@ -12,6 +12,7 @@ from elsa_lightning.data.datasets import ClipDataset, assemble
 from elsa_lightning.data.roughening import low_cut, roughen
 from elsa_lightning.data.spatialize import Spatializer, level
 from elsa_lightning.data.turning import draw_turn, turn_features, turn_foa, turn_labels
+from elsa_lightning.data.types import PROBE
 from elsa_lightning.features import FrontEnd
 from elsa_lightning.schema import AugmentationConfig
 
@@ -142,6 +143,15 @@ def test_low_cut_takes_3_db_at_its_corner_and_mismatch_spares_w():
     ratio = roughen(foa, torch.arange(500), AugmentationConfig(mismatch_db=1.0), RATE).norm(dim=-1) / foa.norm(dim=-1)
     assert torch.allclose(ratio[:, W], torch.ones(500), atol=1e-5)
     assert (20 * ratio[:, X].log10()).std().item() == pytest.approx(1.0, abs=0.1)
+
+
+def test_the_probes_clips_are_roughened_as_in_training(cfg, corpus, banks):
+    """So that a probe sees the same sounds streamed and cached."""
+    cfg.augmentation = AugmentationConfig(noise_snr_db=[0.0, 1.0], mismatch_db=3.0)
+    dataset = ClipDataset(cfg, corpus, "train", banks["train"].labels["elevation"].numpy())
+    batches = [assemble(split, [dataset[0, i] for i in range(4)]) for split in ("train", PROBE)]
+    trained, probed = (render(batch, cfg, banks).foa for batch in batches)
+    assert torch.equal(trained, probed)
 
 
 def test_evaluation_is_never_roughened(cfg, corpus, banks):

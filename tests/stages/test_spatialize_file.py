@@ -7,7 +7,7 @@ import pytest
 import soundfile
 
 from elsa_lightning.errors import DataError
-from elsa_lightning.spatialize_file import spatialize
+from elsa_lightning.spatialize_file import spatialize, summary
 
 RATE = 16000
 
@@ -21,7 +21,9 @@ def mono(tmp_path):
 
 def test_direction_level_format_and_sidecar(mono, tmp_path):
     out = tmp_path / "out.wav"
-    spatialize(mono, out, azimuth=90, elevation=20, distance=1.0, room=(8, 7, 4), t30=0.2)
+    facts = spatialize(mono, out, azimuth=90, elevation=20, distance=1.0, room=(8, 7, 4), t30=0.2)
+    printed = summary(out, facts)
+    assert str(out) in printed and "W Y Z X (ACN, SN3D), 16000 Hz" in printed and f"T30 measured {facts['measured_t30_s']:.2f} s" in printed
     foa, rate = soundfile.read(out)
     assert rate == RATE and foa.shape[1] == 4 and soundfile.info(out).subtype == "FLOAT"
     assert np.abs(foa).max() == pytest.approx(0.9, abs=1e-3)
@@ -45,6 +47,14 @@ def test_the_same_seed_gives_the_same_file(mono, tmp_path):
     [
         ({"distance": 9.0}, "does not fit"),
         ({"t30": 0.01}, "no walls"),
+        ({"t30": 0.0}, "T30 of 0 s"),
+        ({"distance": 0.0}, "distance of 0 m"),
+        ({"distance": -1.0}, "distance of -1 m"),
+        ({"distance": float("nan")}, "distance of nan m"),
+        ({"azimuth": float("inf")}, "azimuth"),
+        ({"elevation": 91}, "elevation of 91°"),
+        ({"rate": 0}, "sample rate of 0 Hz"),
+        ({"rate": 400_000}, "sample rate of 400000 Hz"),
         ({"input": "missing.wav"}, "missing.wav"),
         ({"output": "no/such/dir/o.wav"}, "no/such/dir"),
     ],

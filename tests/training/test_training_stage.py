@@ -1,5 +1,6 @@
 """A training stopped anywhere and resumed equals the uninterrupted one; faults stop it with their reason."""
 
+import dataclasses
 import json
 import pathlib
 
@@ -10,15 +11,16 @@ from elsa_lightning import config
 from elsa_lightning.acoustics.bank import build_bank
 from elsa_lightning.data.datamodule import SpatialAudioText
 from elsa_lightning.data.readers import open_corpus
-from elsa_lightning.errors import RunError
+from elsa_lightning.errors import ConfigError, RunError
 from elsa_lightning.models.tokenizers import build_tokenizer
 from elsa_lightning.stages.train import target_scales
-from elsa_lightning.training.checkpoints import newest_valid, read_checkpoint
+from elsa_lightning.training.checkpoints import StepCheckpoint, newest_valid, read_checkpoint
 from elsa_lightning.training.contrastive import ElsaModule
-from elsa_lightning.training.trainer import fit
+from elsa_lightning.training.trainer import BEST, fit
 
 ROOT = pathlib.Path(__file__).parents[2]
 STEPS = 6
+KEEP_STEP = StepCheckpoint._keep_step
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +37,11 @@ def parts():
     cfg = config.load_experiment(ROOT / "experiments/elsa.yaml", profile="smoke", overrides=overrides).experiment
     banks = {split: build_bank(cfg.rooms, cfg.audio.sample_rate, split) for split in ("train", "val")}
     return cfg, banks, open_corpus(cfg.data.corpus)
+
+
+def choosing_best(parts, **values):
+    cfg, banks, corpus = parts
+    return dataclasses.replace(cfg, trainer=dataclasses.replace(cfg.trainer, select="best", **values)), banks, corpus
 
 
 def train(parts, folder, stop_after=None, break_at=None):
@@ -56,7 +63,7 @@ def train(parts, folder, stop_after=None, break_at=None):
             k: v * (float("nan") if module.global_step == break_at else 1) for k, v in forward(f, t).items()
         }
     data = SpatialAudioText(cfg, corpus, banks, build_tokenizer(cfg.model.text))
-    return fit(module, data, cfg.trainer, folder, STEPS, "curves")[0]
+    return fit(module, data, cfg.trainer, folder, STEPS, "curves").checkpoint
 
 
 def lines(folder):
@@ -73,7 +80,8 @@ def whole(parts, tmp_path_factory):
 def test_resumed_equals_uninterrupted_bit_for_bit(parts, whole, tmp_path, stop_after):
     with pytest.raises((KeyboardInterrupt, SystemExit)):
         train(parts, tmp_path, stop_after)
-    assert newest_valid(tmp_path / "checkpoints").stem == f"step={stop_after:09d}"
+    kept = stop_after if stop_after % 3 else stop_after - 1  # a step at which validation is due is kept only once validated
+    assert newest_valid(tmp_path / "checkpoints").stem == f"step={kept:09d}"
     resumed = read_checkpoint(train(parts, tmp_path))
     folder, wanted = whole
     assert resumed["global_step"] == wanted["global_step"] == STEPS
@@ -97,6 +105,7 @@ def test_curves_and_validation_metrics_are_written(whole):
     assert [line["step"] for line in validated] == [3, 6]  # when they were measured, and only then
     assert all(0 <= line["val/retrieval/map10"] <= 1 and "val/localization/doa_mae_deg" in line for line in validated)
     assert list((folder / "tb" / "curves").glob("events*"))
+    assert "optim.lr: 0.001" in (folder / "tb" / "curves" / "hparams.yaml").read_text()
 
 
 def test_a_truncated_checkpoint_is_passed_over(parts, whole, tmp_path):
@@ -111,3 +120,79 @@ def test_a_non_finite_loss_stops_with_step_and_clips(parts, tmp_path):
     with pytest.raises(RunError, match=r"not finite at step 2 .*clips foley"):
         train(parts, tmp_path, break_at=2)
     assert newest_valid(tmp_path / "checkpoints").stem == "step=000000002"
+
+
+@pytest.fixture(scope="module")
+def whole_best(parts, tmp_path_factory):
+    """Step and score of the best, and its file, of an uninterrupted run that validates every second step."""
+    folder = tmp_path_factory.mktemp("best")
+    path = train(choosing_best(parts, val_every=2), folder)
+    assert path.name == "best.ckpt"
+    return folder, {line["step"]: line[BEST] for line in lines(folder) if BEST in line}, path
+
+
+def chosen(path):
+    state = read_checkpoint(path)
+    return state["global_step"], state["callbacks"]["StepCheckpoint"]["best"]
+
+
+def test_the_best_carries_its_score(whole_best):
+    _, scores, path = whole_best
+    assert list(scores) == [2, 4, 6]
+    assert chosen(path) == (max(scores, key=scores.get), max(scores.values()))
+
+
+@pytest.mark.parametrize("moment", ["before the validation", "in the validation", "after the best"])
+def test_a_kill_around_a_validation_loses_nothing(parts, whole_best, tmp_path, monkeypatch, moment):
+    """Killed at step 2: just before its validation, during it, or between the best's checkpoint and the step's."""
+    parts = choosing_best(parts, val_every=2)
+    with monkeypatch.context() as patch, pytest.raises((KeyboardInterrupt, SystemExit)):
+        if moment == "in the validation":
+            patch.setattr(ElsaModule, "on_validation_epoch_end", interrupt)
+        elif moment == "after the best":
+            patch.setattr(
+                StepCheckpoint, "_keep_step", lambda self, trainer: interrupt() if trainer.global_step == 2 else KEEP_STEP(self, trainer)
+            )
+        train(parts, tmp_path, 2 if moment == "before the validation" else None)
+    assert newest_valid(tmp_path / "checkpoints").stem == "step=000000001"
+    path = train(parts, tmp_path)
+    _, scores, wanted = whole_best
+    assert chosen(path) == chosen(wanted)
+    assert {line["step"]: line[BEST] for line in lines(tmp_path) if BEST in line} == scores
+
+
+def test_a_resumed_run_keeps_a_better_best(parts, whole_best, tmp_path):
+    """The best is newer than the checkpoint that resumes, and better than all that follows."""
+    copy_checkpoints(whole_best, tmp_path, "step=000000005.ckpt")
+    state = read_checkpoint(whole_best[2])
+    state["callbacks"]["StepCheckpoint"]["best"], state["global_step"] = 2.0, 99
+    torch.save(state, tmp_path / "checkpoints" / "best.ckpt")
+    assert chosen(train(choosing_best(parts, val_every=2), tmp_path)) == (99, 2.0)
+
+
+@pytest.mark.parametrize("there", [None, b"cut off"])
+def test_a_finished_training_without_its_best_is_validated(parts, whole_best, tmp_path, there):
+    copy_checkpoints(whole_best, tmp_path, f"step={STEPS:09d}.ckpt")
+    if there:
+        (tmp_path / "checkpoints" / "best.ckpt").write_bytes(there)
+    step, score = chosen(train(choosing_best(parts, val_every=2), tmp_path))
+    assert (step, score) == (STEPS, whole_best[1][STEPS])
+
+
+@pytest.mark.parametrize("more", [{"devices": 2}, {"nodes": 2}])
+def test_several_devices_are_refused(parts, tmp_path, more):
+    cfg, *rest = parts
+    several = dataclasses.replace(cfg, trainer=dataclasses.replace(cfg.trainer, **more))
+    with pytest.raises(ConfigError, match="several ranks") as caught:
+        train((several, *rest), tmp_path)
+    assert "trainer.devices=1 trainer.nodes=1" in caught.value.remedy
+    assert not list(tmp_path.iterdir())
+
+
+def interrupt(*_):
+    raise KeyboardInterrupt
+
+
+def copy_checkpoints(whole_best, to, name):
+    (to / "checkpoints").mkdir()
+    (to / "checkpoints" / name).write_bytes((whole_best[0] / "checkpoints" / name).read_bytes())

@@ -10,7 +10,6 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -23,6 +22,7 @@ from torch import Tensor
 from elsa_lightning.acoustics.geometry import Scene
 from elsa_lightning.acoustics.measure import LABELS, render_measured
 from elsa_lightning.acoustics.sampling import draw_rooms
+from elsa_lightning.atomic import disk_space_check, partial_folder
 from elsa_lightning.errors import DataError
 from elsa_lightning.schema import RoomsConfig
 
@@ -91,12 +91,15 @@ class RoomBank:
 
         Args:
             folder: to create.
+
+        Raises:
+            RunError: the disk is too small.
         """
         folder = Path(folder)
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+        tensors = self.tensors()
+        disk_space_check(folder.parent, sum(tensor.nbytes for tensor in tensors.values()))
+        partial = partial_folder(folder)
         try:
-            tensors = self.tensors()
             save_file(tensors, partial / _TENSORS)
             manifest = {
                 "format": _FORMAT,
@@ -182,6 +185,9 @@ def build_bank(rooms: RoomsConfig, sample_rate: int, split: str, progress: Calla
 
     Returns:
         The bank, on the CPU.
+
+    Raises:
+        DataError: a label of a room is not finite: no T30 can be read off a response that does not decay.
     """
     total = getattr(rooms, split)
     ranges = rooms.test_ranges if split == "test" else rooms.ranges
@@ -192,6 +198,7 @@ def build_bank(rooms: RoomsConfig, sample_rate: int, split: str, progress: Calla
     for start in range(0, total, _BATCH):
         part = slice(start, min(start + _BATCH, total))
         response, measured = render(scene.select(part), rooms, sample_rate)
+        _check_finite(measured, split, start)
         piece = RoomBank.of(scene.select(part), response, measured, sample_rate, {})
         rir[part], scale[part] = piece.samples, piece.scale
         for name in LABELS:
@@ -199,6 +206,17 @@ def build_bank(rooms: RoomsConfig, sample_rate: int, split: str, progress: Calla
         if progress is not None:
             progress(part.stop, total)
     return RoomBank(scene, rir, scale, labels, sample_rate, {"split": split, "rooms": asdict(rooms)})
+
+
+def _check_finite(labels: dict[str, Tensor], split: str, start: int) -> None:
+    """Raise on the first label of a batch, whose first room is number `start`, that is not finite."""
+    for name in LABELS:
+        faulty = (~labels[name].isfinite()).nonzero()
+        if len(faulty):
+            raise DataError(
+                f"{split} room {start + int(faulty[0, 0])}: its {name} is {labels[name][faulty[0, 0]].item()}",
+                "raise rooms.rir_s, lower rooms.ranges.t30_s (or test_ranges), or raise rooms.absorption: its response must fall by 35 dB",
+            )
 
 
 def _engine(rooms: RoomsConfig) -> Callable[[Scene, RoomsConfig, int], tuple[Tensor, dict[str, Tensor]]]:

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from elsa_lightning.acoustics.bands import high_pass_gain
 from elsa_lightning.acoustics.geometry import SPEED_OF_SOUND, Scene
-from elsa_lightning.acoustics.measure import measure
+from elsa_lightning.acoustics.measure import LONGER, measure
 from elsa_lightning.acoustics.render import band_absorption
 from elsa_lightning.errors import RunError
 from elsa_lightning.schema import RoomsConfig
@@ -141,11 +141,14 @@ def render_rir_pyroomacoustics(
     return _high_passed(torch.stack(list(one)), sample_rate, high_pass_hz)
 
 
-def _hybrid(scene: Scene, rooms: RoomsConfig, sample_rate: int) -> Tensor:
+def _hybrid(scene: Scene, rooms: RoomsConfig, sample_rate: int) -> tuple[Tensor, dict[str, Tensor]]:
+    """Response and labels of a batch of one. The library simulates the whole decay in any case: it is measured, then cut."""
     torch.set_num_threads(1)
-    return render_rir_pyroomacoustics(
-        scene, sample_rate, rooms.rir_s, rooms.bands_hz, rooms.air, rooms.high_pass_hz, max_order=_HYBRID_ORDER, ray_tracing=True
+    whole_s = LONGER[-1] * rooms.rir_s
+    rir = render_rir_pyroomacoustics(
+        scene, sample_rate, whole_s, rooms.bands_hz, rooms.air, rooms.high_pass_hz, max_order=_HYBRID_ORDER, ray_tracing=True
     )
+    return rir[..., : round(rooms.rir_s * sample_rate)].clone(), measure(scene, rir, sample_rate)
 
 
 def render_measured_pyroomacoustics(
@@ -162,5 +165,6 @@ def render_measured_pyroomacoustics(
     _library()
     single = [scene.select(slice(i, i + 1)) for i in range(len(scene))]
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        rir = torch.cat(list(pool.map(partial(_hybrid, rooms=rooms, sample_rate=sample_rate), single)))
-    return rir, measure(scene, rir, sample_rate)
+        done = list(pool.map(partial(_hybrid, rooms=rooms, sample_rate=sample_rate), single))
+    labels = {name: torch.cat([measured[name] for _, measured in done]) for name in done[0][1]}
+    return torch.cat([rir for rir, _ in done]), labels

@@ -16,7 +16,7 @@ from elsa_lightning.schema import RoomsConfig
 LABELS = ("azimuth", "elevation", "distance_m", "floor_area_m2", "volume_m3", "t30_s", "c50_db", "drr_db")
 """Labels of a room, float32: rad, rad, m, m², m³, s, dB, dB."""
 
-_LONGER = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)  # lengths tried, in units of the stored one
+LONGER = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)  # lengths tried, in units of the stored one
 
 
 def measure(scene: Scene, rir: Tensor, sample_rate: int, beyond: Tensor | None = None) -> dict[str, Tensor]:
@@ -51,7 +51,7 @@ def render_measured(scene: Scene, rooms: RoomsConfig, sample_rate: int) -> tuple
     power, air = band_power(bands, sample_rate).to(scene.size.device), air_of(bands, rooms.air, scene.size.device)
     rir, labels = None, {}
     open_ = torch.arange(len(scene), device=scene.size.device)
-    for factor in _LONGER:
+    for factor in LONGER:
         part, length = scene.select(open_), factor * rooms.rir_s
         longer = render_rir(part, sample_rate, length, rooms.bands_hz, rooms.air, rooms.high_pass_hz)
         measured = measure(part, longer, sample_rate, energy_beyond(resolved.select(open_), power, air, length))

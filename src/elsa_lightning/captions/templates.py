@@ -131,7 +131,7 @@ def evaluation_captions(record: Captioned, words: SpatialWords, n: int = 5, rng:
     Args:
         record: the clip.
         words: of the scene.
-        n: at most the number of frames.
+        n: at most `fewest_frames()`.
         rng: defaults to a fixed generator.
     """
     rng = np.random.default_rng(0) if rng is None else rng
@@ -152,6 +152,11 @@ def frames_for(words: SpatialWords) -> tuple[str, ...]:
     place = any(getattr(words, name) for name in PLACE_ATTRIBUTES)
     room = bool(words.area or words.reverberation)
     return _FRAMES_BY_NEED[place, room]
+
+
+def fewest_frames() -> int:
+    """How many different sentence forms there are for any scene that has a word to say: what `n` in `evaluation_captions` may be."""
+    return min(len(frames) for need, frames in _FRAMES_BY_NEED.items() if any(need))
 
 
 def compose(caption: str, words: SpatialWords, dice: Dice, frame: str) -> str:

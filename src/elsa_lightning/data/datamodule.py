@@ -29,13 +29,10 @@ from elsa_lightning.data.readers import Corpus
 from elsa_lightning.data.sampling import EvaluationBatchSampler, KeyedBatchSampler
 from elsa_lightning.data.spatialize import Spatializer
 from elsa_lightning.data.turning import draw_turn, turn_features, turn_labels
-from elsa_lightning.data.types import AudioTextBatch
+from elsa_lightning.data.types import PROBE, AudioTextBatch
 from elsa_lightning.errors import ConfigError, ElsaError
 from elsa_lightning.features import FrontEnd
 from elsa_lightning.schema import Experiment
-
-PROBE = "probe"
-"""What the batches of `probe_dataloader` say for their split."""
 
 
 class SpatialAudioText(lightning.LightningDataModule):
@@ -132,7 +129,8 @@ class SpatialAudioText(lightning.LightningDataModule):
         return self._evaluation("test")
 
     def probe_dataloader(self) -> DataLoader:
-        """What probes of frozen embeddings are trained on: the training items of epoch 0, without yaw, masks or captions."""
+        """What probes of frozen embeddings are trained on: the training items of epoch 0, roughened as in training (so are
+        cached ones), without yaw, masks or captions."""
         return self._loader("train", self._every_item("train"), PROBE)
 
     def _evaluation(self, split: str) -> DataLoader:

@@ -7,7 +7,6 @@ import json
 import os
 import pathlib
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -15,13 +14,15 @@ from concurrent.futures.process import BrokenProcessPool
 import numpy as np
 
 from elsa_lightning.acoustics.bank import RoomBank
+from elsa_lightning.atomic import disk_space_check, partial_folder
 from elsa_lightning.data import rendering
 from elsa_lightning.data.cache_files import ARRAYS, COLUMNS, FORMAT, MANIFEST, RECORDS, FeatureCache, file_hash
 from elsa_lightning.data.manifest import ClipRecord, write_manifest
-from elsa_lightning.data.processes import cores, worker_context
+from elsa_lightning.data.processes import worker_context
 from elsa_lightning.data.readers import Corpus
 from elsa_lightning.data.rendering import Job, Renderer
 from elsa_lightning.errors import DataError, RunError
+from elsa_lightning.provenance import cores
 from elsa_lightning.schema import Experiment
 
 __all__ = ["FeatureCache", "render_cache"]
@@ -59,8 +60,7 @@ def render_cache(
     folder = pathlib.Path(folder)
     if folder.exists():
         return FeatureCache.load(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    partial = pathlib.Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    partial = partial_folder(folder)
     try:
         rooms, bank_folder = (bank, partial / "bank") if isinstance(bank, RoomBank) else (RoomBank.load(bank), pathlib.Path(bank))
         _check(cfg, corpus, rooms, split)
@@ -99,11 +99,7 @@ def _check(cfg: Experiment, corpus: Corpus, bank: RoomBank, split: str) -> None:
 
 def _allocate(folder: pathlib.Path, shapes: dict[str, tuple[int, ...]]) -> None:
     needed = sum(2 * int(np.prod(shape)) for shape in shapes.values())
-    free = shutil.disk_usage(folder).free
-    if needed > 0.95 * free:
-        raise RunError(
-            f"{folder.parent} has {free / 1e9:.1f} GB free, the features need {needed / 1e9:.1f} GB", "free some, or lower data.versions"
-        )
+    disk_space_check(folder, needed / 0.95, "free some, or lower data.versions")
     for name, shape in shapes.items():
         np.lib.format.open_memmap(folder / f"{name}.npy", mode="w+", dtype=np.float16, shape=shape).flush()
 

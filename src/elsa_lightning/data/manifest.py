@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import pathlib
+import posixpath
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -60,15 +61,16 @@ def read_manifest(path: str | pathlib.Path, needs_audio: bool = True) -> list[Cl
         needs_audio: every clip must name a file.
 
     Raises:
-        DataError: the manifest is missing or empty, or a line is not JSON, lacks a field, has no caption, an unknown split or a clip_id
-            used before.
+        DataError: the manifest is missing, empty or not UTF-8; a line is not JSON, lacks a field, has no caption, an unknown split or a
+            clip_id used before; or one recording is in two splits.
     """
     path = pathlib.Path(path)
     if not path.is_file():
         raise DataError(f"manifest {path} does not exist", "set data.corpus.path to a JSONL file with one clip a line")
     records: list[ClipRecord] = []
     seen: dict[str, int] = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    homes: dict[tuple[str, str], tuple[str, int]] = {}
+    for number, line in enumerate(_text(path).split("\n"), 1):
         if not line.strip():
             continue
         where = f"manifest {path}, line {number}"
@@ -78,10 +80,32 @@ def read_manifest(path: str | pathlib.Path, needs_audio: bool = True) -> list[Cl
                 f"{where}: clip_id '{record.clip_id}' was used in line {seen[record.clip_id]}", "give each clip its own clip_id"
             )
         seen[record.clip_id] = number
+        _check_split(record, number, homes, where)
         records.append(record)
     if not records:
         raise DataError(f"manifest {path} has no clips", "write one JSON object a line with audio, captions and split")
     return records
+
+
+def _text(path: pathlib.Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise DataError(f"manifest {path} is not UTF-8 (byte {error.start})", "save it as UTF-8") from error
+    except OSError as error:
+        raise DataError(f"manifest {path} cannot be read ({error.strerror})", "check its permissions") from error
+
+
+def _check_split(record: ClipRecord, number: int, homes: dict[tuple[str, str], tuple[str, int]], where: str) -> None:
+    """A recording belongs to one split: what is trained on must not be tested on. `homes` remembers (kind, name) → split, line."""
+    names = {"audio": posixpath.normpath(record.audio) if record.audio else "", "source": record.source}
+    for kind, name in names.items():
+        split, line = homes.setdefault((kind, name), (record.split, number)) if name else (record.split, number)
+        if split != record.split:
+            raise DataError(
+                f"{where}: {kind} '{name}' is in split {record.split}, but in split {split} in line {line}",
+                "give all clips of one recording the same split",
+            )
 
 
 def write_manifest(path: str | pathlib.Path, records: Iterable[ClipRecord]) -> None:

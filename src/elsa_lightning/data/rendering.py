@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import pathlib
+import threading
 from dataclasses import dataclass
 
 import numpy as np
@@ -70,7 +73,7 @@ class Renderer:
             if not finite.all():
                 clip_id = batch.clip_id[int((~finite).nonzero()[0, 0])]
                 raise DataError(
-                    f"the {name} of clip '{clip_id}' is not finite", "look at this clip and at the room bank (`elsa data doctor`)"
+                    f"the {name} of clip '{clip_id}' is not finite", "look at this clip and at the room bank (`elsa data check`)"
                 )
         return batch
 
@@ -107,8 +110,17 @@ _renderer: Renderer | None = None
 def start(job: Job) -> None:
     """Make this process a rendering worker."""
     global _renderer
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_with, args=(parent,), daemon=True, name="parent-watch").start()
     single_thread()
     _renderer = Renderer(job)
+
+
+def _end_with(parent: multiprocessing.process.BaseProcess) -> None:
+    """End this process when its parent is gone, however it went: a pool's worker would wait for work for ever."""
+    parent.join()
+    os._exit(1)
 
 
 def render(span: tuple[int, int]) -> tuple[dict[str, np.ndarray], dict[int, ClipRecord]]:

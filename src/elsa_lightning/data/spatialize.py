@@ -10,7 +10,7 @@ from elsa_lightning.acoustics.convolve import convolve
 from elsa_lightning.acoustics.room_source import RoomSource
 from elsa_lightning.data.roughening import roughen
 from elsa_lightning.data.turning import turn_foa
-from elsa_lightning.data.types import AudioTextBatch
+from elsa_lightning.data.types import PROBE, AudioTextBatch
 from elsa_lightning.features import FrontEnd
 from elsa_lightning.schema import Experiment
 
@@ -44,12 +44,15 @@ class Spatializer(nn.Module):
 
     @torch.no_grad()
     def forward(self, batch: AudioTextBatch) -> AudioTextBatch:
-        """Fill in `foa` (and `features`) of a placed batch; the responses are let go. Augmentation is for training only."""
+        """Fill in `foa` (and `features`) of a placed batch; the responses are let go.
+
+        Training items are roughened, and the probe's too: these are the same items, and come so out of a cache. Others never are.
+        """
         if batch.rir is None:
             self.place(batch)
         with torch.autocast(batch.mono.device.type, enabled=False):
             foa = self.sound(batch)
-            if batch.split == "train":
+            if batch.split in ("train", PROBE):
                 foa = roughen(foa, batch.render_key, self.augmentation, self.sample_rate)
             foa = self.policy(level(foa), batch.is_spatial)
             if batch.yaw is not None:

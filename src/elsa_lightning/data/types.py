@@ -13,6 +13,9 @@ from elsa_lightning.acoustics.ambisonics import direction_from_angles
 from elsa_lightning.data.manifest import ClipRecord
 from elsa_lightning.features import Features
 
+PROBE = "probe"
+"""Split of the batches that probes of frozen embeddings are trained on: training items, see `SpatialAudioText.probe_dataloader`."""
+
 
 @dataclass
 class AudioTextBatch:
@@ -22,7 +25,7 @@ class AudioTextBatch:
     """
 
     split: str
-    """train, val or test."""
+    """train, val, test or probe (training items, rendered as in epoch 0)."""
     key: Tensor
     """`(B,)` int64: unique per draw of an example, the key of everything random about it (captions, yaw, masks)."""
     render_key: Tensor

@@ -39,9 +39,6 @@ class TargetScale:
     def standardize(self, value: Tensor) -> Tensor:
         return (value - self.mean) / self.std
 
-    def restore(self, value: Tensor) -> Tensor:
-        return value * self.std + self.mean
-
 
 def _full_precision(*tensors: Tensor) -> tuple[Tensor, ...]:
     """Floating tensors in float32, or in float64 where they are: losses are never computed in half precision."""
@@ -102,13 +99,3 @@ def area_loss(pred: Tensor, floor_area_m2: Tensor, mask: Tensor, scale: TargetSc
         scale: mean and standard deviation of ln(area / m²); None: literal, m⁴.
     """
     return _mean_square(pred, scale.standardize(floor_area_m2.log()) if scale else floor_area_m2, mask)
-
-
-def distance_from(pred: Tensor, scale: TargetScale | None) -> Tensor:
-    """Metres from the distance head's output, `distance_loss`'s inverse."""
-    return scale.restore(pred) if scale else pred
-
-
-def area_from(pred: Tensor, scale: TargetScale | None) -> Tensor:
-    """Square metres from the area head's output, `area_loss`'s inverse."""
-    return scale.restore(pred).exp() if scale else pred

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import pathlib
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+from safetensors import SafetensorError
+
 from elsa_lightning import runs
-from elsa_lightning.atomic import write_json
-from elsa_lightning.errors import RunError
+from elsa_lightning.atomic import disk_faults, write_json
 from elsa_lightning.schema import Experiment
 from elsa_lightning.training.trainer import use_threads
 
@@ -62,9 +66,17 @@ def execute(run_dir: str | os.PathLike) -> None:
     planned = runs.read_config(run_dir)
     stage = Stage(planned.stage, pathlib.Path(run_dir), planned.parents, planned.experiment)
     use_threads(stage.cfg.trainer.threads or int(os.environ.get("ELSA_THREADS", "0")))
-    try:
+    with disk_faults(stage.folder), tensor_file_faults():
         write_json(stage.folder / FACTS, work[stage.name](stage))
-    except OSError as error:
-        if error.errno == 28:  # no space left on device
-            raise RunError(f"no space left on the disk of {stage.folder}", "free some and start again: finished stages are kept") from error
-        raise
+
+
+@contextlib.contextmanager
+def tensor_file_faults() -> Iterator[None]:
+    """Let the system's faults that safetensors wraps ("… (os error 28)") be the `OSError`s that they are."""
+    try:
+        yield
+    except SafetensorError as fault:
+        number = re.search(r"os error (\d+)", str(fault))
+        if number is None:
+            raise
+        raise OSError(int(number[1]), os.strerror(int(number[1]))) from fault

@@ -27,7 +27,7 @@ def run(stage: Stage) -> dict:
     targets = targets_of(banks["train"].labels)
     module = SpatialBranchModule(cfg, targets.mean(0), targets.std(0))
     data = open_data(dataclasses.replace(stage, cfg=cfg), banks)
-    checkpoint, seconds = fit(module, data, cfg.trainer, stage.folder, pre.steps, "branch")
+    checkpoint, seconds, *_ = fit(module, data, cfg.trainer, stage.folder, pre.steps, "branch")
     module.load_state_dict(torch.load(checkpoint, map_location="cpu", weights_only=True)["state_dict"])
     save_branch(module.branch, stage.folder)
     return {"train_seconds": round(seconds, 1), "steps": pre.steps}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pathlib
 
 import lightning
+import torch
 
 from elsa_lightning.acoustics.bank import RoomBank
 from elsa_lightning.data.datamodule import SpatialAudioText
@@ -24,7 +25,7 @@ RUN_NAME = "curves"
 
 
 def run(stage: Stage) -> dict:
-    """Train, or go on training; the chosen checkpoint's path is in meta.json."""
+    """Train, or go on training; the chosen checkpoint's path is in facts.json."""
     cfg = stage.cfg
     lightning.seed_everything(seed_of("weights", cfg.seed) % 2**32, workers=True, verbose=False)
     banks = load_banks(stage)
@@ -35,13 +36,16 @@ def run(stage: Stage) -> dict:
         from elsa_lightning.models.spatial import load_branch
 
         load_branch(module.model.spatial, stage.parents["pretraining"])
-    checkpoint, seconds = fit(module, data, cfg.trainer, stage.folder, steps, RUN_NAME)
+    done = fit(module, data, cfg.trainer, stage.folder, steps, RUN_NAME)
     trainable = sum(p.numel() for p in module.model.parameters() if p.requires_grad)
     return {
-        "checkpoint": str(checkpoint.relative_to(stage.folder)),
-        "train_seconds": round(seconds, 1),
+        "checkpoint": str(done.checkpoint.relative_to(stage.folder)),
+        "train_seconds": round(done.seconds, 1),
         "steps": steps,
         "trainable": trainable,
+        "device": done.device,
+        "precision": done.precision,
+        "threads": torch.get_num_threads(),
     }
 
 

@@ -10,11 +10,13 @@ import zipfile
 
 import lightning
 import torch
+from lightning.pytorch.trainer.states import TrainerFn
 
 from elsa_lightning.errors import RunError
 
 log = logging.getLogger(__name__)
 PATTERN = "step=*.ckpt"
+BEST_FILE = "best.ckpt"
 UNREADABLE = (OSError, RuntimeError, EOFError, KeyError, ValueError, pickle.UnpicklingError, zipfile.BadZipFile)
 
 
@@ -42,6 +44,18 @@ def newest_valid(folder: pathlib.Path) -> pathlib.Path | None:
     return None
 
 
+def best_score(path: pathlib.Path, state_key: str) -> float:
+    """The score that a best checkpoint carries in its callback's state; −∞ where there is none. One that cannot be read is removed."""
+    if not path.exists():
+        return float("-inf")
+    try:
+        return float(read_checkpoint(path)["callbacks"][state_key]["best"])
+    except (RunError, KeyError) as error:
+        log.warning("%s holds no score and is removed (%s)", path, error)
+        path.unlink()
+        return float("-inf")
+
+
 def write_checkpoint(trainer: lightning.Trainer, path: pathlib.Path) -> None:
     """Save through Lightning to a temporary name, flush to the disk, rename. All ranks must call it."""
     temporary = path.with_suffix(".tmp")
@@ -61,43 +75,62 @@ def write_checkpoint(trainer: lightning.Trainer, path: pathlib.Path) -> None:
 class StepCheckpoint(lightning.Callback):
     """Every `every` steps and at the end; keeps the newest two, and with `select: best` the best by a validation metric.
 
+    A step at which validation is due is kept only once validated (and `best.ckpt` brought up to date): a run killed in between
+    resumes before that step and validates it then.
+
     Args:
         folder: where they go.
         every: steps between checkpoints.
-        monitor: metric to maximise, kept as `best.ckpt`; empty: none.
+        val_every: steps between validations.
+        monitor: metric to maximise, kept as `best.ckpt`, which carries its score; empty: none.
     """
 
-    def __init__(self, folder: pathlib.Path, every: int, monitor: str = "") -> None:
-        self.folder, self.every, self.monitor = folder, every, monitor
-        self.best = float("-inf")
+    def __init__(self, folder: pathlib.Path, every: int, val_every: int, monitor: str = "") -> None:
+        self.folder, self.every, self.val_every, self.monitor = folder, every, val_every, monitor
         folder.mkdir(parents=True, exist_ok=True)
+        self.best = best_score(folder / BEST_FILE, self.state_key) if monitor else float("-inf")
 
     def state_dict(self) -> dict:
+        # read back from best.ckpt alone: a step's checkpoint may be older than the best
         return {"best": self.best}
 
-    def load_state_dict(self, state: dict) -> None:
-        self.best = state["best"]
-
     def on_train_batch_end(self, trainer, module, outputs, batch, batch_idx) -> None:
-        if trainer.global_step % self.every == 0 or trainer.global_step == trainer.max_steps:
-            write_checkpoint(trainer, self.folder / f"step={trainer.global_step:09d}.ckpt")
-            if trainer.is_global_zero:
-                for old in sorted(self.folder.glob(PATTERN))[:-2]:
-                    old.unlink()
+        validates = trainer.enable_validation and sum(trainer.num_val_batches) > 0
+        if not (validates and trainer.global_step % self.val_every == 0):
+            self._keep_step(trainer)
 
     def on_validation_end(self, trainer, module) -> None:
-        if not self.monitor or trainer.sanity_checking:
+        if trainer.sanity_checking:
             return
+        if self.monitor:
+            self._keep_best(trainer)
+        if trainer.state.fn == TrainerFn.FITTING:
+            self._keep_step(trainer)
+
+    def _keep_step(self, trainer: lightning.Trainer) -> None:
+        if trainer.global_step % self.every and trainer.global_step != trainer.max_steps:
+            return
+        write_checkpoint(trainer, self.folder / f"step={trainer.global_step:09d}.ckpt")
+        if trainer.is_global_zero:
+            for old in sorted(self.folder.glob(PATTERN))[:-2]:
+                old.unlink()
+
+    def _keep_best(self, trainer: lightning.Trainer) -> None:
         if self.monitor not in trainer.callback_metrics:
             raise RunError(f"the metric {self.monitor} was not logged", "trainer.select: best needs trainer.val_every > 0")
         score = trainer.callback_metrics[self.monitor].item()
         if score > self.best:
             self.best = score
-            write_checkpoint(trainer, self.folder / "best.ckpt")
+            write_checkpoint(trainer, self.folder / BEST_FILE)
+
+    @property
+    def lacks_best(self) -> bool:
+        """Whether a best checkpoint is wanted and there is none."""
+        return bool(self.monitor) and not (self.folder / BEST_FILE).exists()
 
     def chosen(self) -> pathlib.Path:
         """The checkpoint that later stages use."""
-        path = self.folder / "best.ckpt" if self.monitor else newest_valid(self.folder)
+        path = self.folder / BEST_FILE if self.monitor else newest_valid(self.folder)
         if path is None or not path.exists():
             raise RunError(f"no readable checkpoint in {self.folder}", "run the training stage again")
         return path

@@ -6,11 +6,14 @@ import logging
 import pathlib
 import sys
 import warnings
+from typing import NamedTuple
 
 import lightning
 import torch
 from lightning.pytorch.loggers import TensorBoardLogger
 
+from elsa_lightning.checks import leaves
+from elsa_lightning.errors import ConfigError
 from elsa_lightning.schema import TrainerConfig
 from elsa_lightning.training.callbacks import TermsProgressBar, TrainingLog
 from elsa_lightning.training.checkpoints import StepCheckpoint, newest_valid
@@ -20,41 +23,58 @@ log = logging.getLogger(__name__)
 BEST = "val/retrieval/map10"
 
 
+class Fitted(NamedTuple):
+    """What a training came to."""
+
+    checkpoint: pathlib.Path
+    """The one that later stages use."""
+    seconds: float
+    """Spent in training steps, over all resumptions."""
+    device: str
+    """Where it trained: cpu, cuda, mps."""
+    precision: str
+    """Lightning's, as resolved."""
+
+
 def fit(
     module: lightning.LightningModule, data: lightning.LightningDataModule, cfg: TrainerConfig, folder: pathlib.Path, steps: int, name: str
-) -> tuple[pathlib.Path, float]:
+) -> Fitted:
     """Train to `steps`, from the newest valid checkpoint if there is one.
 
     Args:
-        module: what is trained.
+        module: what is trained; `cfg` is its experiment, shown beside the curves.
         data: has `start_step`, which is set to the step to continue from.
         cfg: sizes and devices.
         folder: the run directory; checkpoints, curves and logs go there.
         steps: in all.
         name: of the TensorBoard run.
 
-    Returns:
-        the checkpoint that later stages use, and the seconds spent in training steps, over all resumptions.
+    Raises:
+        ConfigError: more than one device is asked for.
     """
+    _refuse_several_devices(cfg)
     quiet_lightning()
-    checkpoints = StepCheckpoint(folder / "checkpoints", cfg.checkpoint_every, BEST if cfg.select == "best" else "")
+    val_every = min(cfg.val_every or steps, steps)
+    checkpoints = StepCheckpoint(folder / "checkpoints", cfg.checkpoint_every, val_every, BEST if cfg.select == "best" else "")
     resume = newest_valid(folder / "checkpoints")
     data.start_step = int(resume.stem.split("=")[1]) if resume else 0
     if resume:
         log.info("continuing from step %d (%s)", data.start_step, resume.name)
     training_log = TrainingLog(folder, cfg.log_every, cfg.batch_size)
-    callbacks = [checkpoints, training_log] + ([TermsProgressBar(refresh_rate=cfg.log_every)] if sys.stderr.isatty() else [])
+    callbacks = [training_log, checkpoints] + ([TermsProgressBar(refresh_rate=cfg.log_every)] if sys.stderr.isatty() else [])
+    precision = resolve_precision(cfg.precision, cfg.accelerator)
+    logger = TensorBoardLogger(folder, name="tb", version=name, purge_step=data.start_step or None, default_hp_metric=False)
     trainer = lightning.Trainer(
         default_root_dir=folder,
-        logger=TensorBoardLogger(folder, name="tb", version=name, purge_step=data.start_step or None, default_hp_metric=False),
+        logger=logger,
         callbacks=callbacks,
         max_steps=steps,
         max_epochs=1,
-        val_check_interval=min(cfg.val_every or steps, steps),
+        val_check_interval=val_every,
         check_val_every_n_epoch=None,
         num_sanity_val_steps=0,
         log_every_n_steps=cfg.log_every,
-        precision=resolve_precision(cfg.precision, cfg.accelerator),
+        precision=precision,
         accelerator=cfg.accelerator,
         devices=cfg.devices,
         num_nodes=cfg.nodes,
@@ -64,8 +84,21 @@ def fit(
         enable_progress_bar=sys.stderr.isatty(),
         enable_model_summary=False,
     )
+    if not resume:
+        logger.log_hyperparams({key: str(value) if isinstance(value, list) else value for key, value in leaves(module.cfg)})
     trainer.fit(module, data, ckpt_path=resume, weights_only=True if resume else None)
-    return checkpoints.chosen(), training_log.train_seconds
+    if checkpoints.lacks_best:
+        trainer.validate(module, datamodule=data, verbose=False)
+    return Fitted(checkpoints.chosen(), training_log.train_seconds, trainer.strategy.root_device.type, precision)
+
+
+def _refuse_several_devices(cfg: TrainerConfig) -> None:
+    if cfg.devices * cfg.nodes > 1:
+        raise ConfigError(
+            f"`trainer.devices` × `trainer.nodes` is {cfg.devices * cfg.nodes}: the loss and the metrics know ranks and are tested on gloo "
+            "ranks, but launching several ranks through `elsa` is not there yet",
+            "--set trainer.devices=1 trainer.nodes=1",
+        )
 
 
 def quiet_lightning() -> None:

@@ -64,12 +64,18 @@ class Esc50Corpus:
     def _read(self, table: pathlib.Path, cfg: Esc50Config) -> list[ClipRecord]:
         if not table.is_file():
             raise DataError(f"{table} does not exist", "data.corpus.root must be the folder that holds meta/esc50.csv and audio/")
-        with open(table, newline="", encoding="utf-8") as file:
-            rows = csv.DictReader(file)
-            missing = [name for name in COLUMNS if name not in (rows.fieldnames or ())]
-            if missing:
-                raise DataError(f"{table} has no column {', '.join(missing)}", f"it must have {', '.join(COLUMNS)}")
-            records = [self._record(row, f"{table}, line {number}", cfg) for number, row in enumerate(rows, 2)]
+        try:
+            with open(table, newline="", encoding="utf-8") as file:
+                rows = csv.DictReader(file)
+                columns, rows = rows.fieldnames or (), list(rows)
+        except UnicodeDecodeError as error:
+            raise DataError(f"{table} is not UTF-8 (byte {error.start})", "save it as UTF-8, or unpack the corpus again") from error
+        except (OSError, csv.Error) as error:
+            raise DataError(f"{table} cannot be read ({error})", "unpack the corpus again") from error
+        missing = [name for name in COLUMNS if name not in columns]
+        if missing:
+            raise DataError(f"{table} has no column {', '.join(missing)}", f"it must have {', '.join(COLUMNS)}")
+        records = [self._record(row, f"{table}, line {number}", cfg) for number, row in enumerate(rows, 2)]
         if not records:
             raise DataError(f"{table} has no clips", "check that the corpus was unpacked whole")
         return records

@@ -1,0 +1,46 @@
+"""Rules between values that would otherwise fail, or be ignored, long after the start."""
+
+import pytest
+
+from elsa_lightning.captions.templates import fewest_frames
+from elsa_lightning.config import load_experiment
+from elsa_lightning.errors import ConfigError
+
+
+@pytest.fixture
+def load(tmp_path):
+    path = tmp_path / "tiny.yaml"
+    path.write_text("trainer: {steps: 4, batch_size: 2}\n")
+    return lambda *overrides: load_experiment(path, overrides=list(overrides)).experiment
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words", "remedy"),
+    [
+        (["trainer.select=best"], "`trainer.val_every` is 0", "trainer.select=last"),
+        (["rooms.mode=pool", "data.rendering=cached"], "simulated during training", "data.rendering=stream"),
+        (["rooms.mode=fresh", "data.rendering=cached"], "simulated during training", "rooms.mode=bank"),
+        (["rooms.mode=pool", "rooms.elevation_balance=4"], "drawn as they come", "rooms.elevation_balance=1"),
+        ([f"captions.per_clip={fewest_frames() + 1}"], "sentence forms", f"at most {fewest_frames()}"),
+        (["trainer.precision=bf16"], "bf16-mixed", ""),
+        (["trainer.accelerator=tpu"], "mps", ""),
+    ],
+)
+def test_what_cannot_work_is_refused(load, overrides, words, remedy):
+    with pytest.raises(ConfigError) as caught:
+        load(*overrides)
+    assert words in str(caught.value) and remedy in caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["trainer={select: best, val_every: 2}"],
+        ["rooms.mode=pool"],
+        ["rooms.elevation_balance=4", "data.rendering=cached"],
+        [f"captions.per_clip={fewest_frames()}"],
+        ["trainer={precision: 16-mixed, accelerator: cuda}"],
+    ],
+)
+def test_what_works_is_accepted(load, overrides):
+    load(*overrides)
