@@ -25,7 +25,7 @@ RUN_ARGS   = --results "$(RESULTS)" $(if $(JOBS),--jobs "$(JOBS)")
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
-	@echo "  Variables: TABLE=$(TABLE) PROFILE=$(PROFILE) (smoke, desk, gpu, or paper for none) CORPUS=$(CORPUS) DATA=<folder> SEEDS=$(SEEDS) JOBS=<n> RUNS=$(RUNS) RESULTS=$(RESULTS)"
+	@echo "  Variables: TABLE=$(TABLE) PROFILE=$(PROFILE) (smoke, desk, gpu, or paper for none) CORPUS=$(CORPUS) DATA=<folder or .jsonl> SEEDS=$(SEEDS) JOBS=<n> RUNS=$(RUNS) RESULTS=$(RESULTS)"
 	@echo "  Tables:    $(notdir $(basename $(wildcard ablations/*.yaml)))"
 
 # venv writes bin/activate after it has installed pip: an environment without it is half-made (a kill, or no ensurepip) and is made anew.

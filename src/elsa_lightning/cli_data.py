@@ -20,7 +20,7 @@ def add(commands: Any) -> None:
         one.add_argument("experiment", nargs="?", default=DEFAULT_EXPERIMENT, help=f"its YAML file (default: {DEFAULT_EXPERIMENT})")
         add_overrides(one)
         one.set_defaults(command=command)
-    foley = group.add_parser("foley", help="write clips of the embedded synthetic corpus as WAV files, with a manifest")
+    foley = group.add_parser("foley", help="write clips of the embedded synthetic corpus as WAV files, with captions.jsonl")
     foley.add_argument("folder", type=Path, help="where to")
     foley.add_argument("--clips", type=int, default=100, help="number of clips (default: 100)")
     foley.add_argument("--split", choices=("train", "val", "test"), default="train")
@@ -38,7 +38,13 @@ def _add_spatialize(commands: Any) -> None:
     spatialize.add_argument("--elevation", type=float, default=0.0, metavar="DEG", help="upwards (default: 0)")
     spatialize.add_argument("--distance", type=float, default=1.5, metavar="M", help="from the listener (default: 1.5)")
     spatialize.add_argument("--room", type=_room, default=(6.0, 5.0, 3.0), metavar="LxWxH", help="size in metres (default: 6x5x3)")
-    spatialize.add_argument("--t30", type=float, default=0.4, metavar="S", help="reverberation time (default: 0.4)")
+    spatialize.add_argument(
+        "--t30",
+        type=float,
+        default=0.4,
+        metavar="S",
+        help="reverberation time aimed at (default: 0.4); the measured one, often shorter, is printed",
+    )
     spatialize.add_argument("--seed", type=int, default=0, help="of the listener's place and the late field")
     spatialize.add_argument("--rate", type=int, default=None, help="sample rate of the output, Hz (default: the input's)")
     spatialize.set_defaults(command=_spatialize)

@@ -137,6 +137,10 @@ def spatialize(
     Raises:
         DataError: the file, the place or the reverberation time cannot be had.
     """
+    if pathlib.Path(output).suffix.lower() != ".wav":
+        raise DataError(f"the output {output} would not be a WAV file by its name", "name it ….wav")
+    if pathlib.Path(output).resolve() == pathlib.Path(input).resolve():
+        raise DataError(f"{output} is the input itself", "give the output another name")
     rate = sample_rate_of(input) if rate is None else rate
     _check(azimuth, elevation, distance, t30, rate)
     mono = torch.from_numpy(read_audio(input, rate))[None]  # (1, T)

@@ -64,3 +64,11 @@ def test_what_cannot_be_is_refused_with_a_remedy(mono, tmp_path, change, words):
     with pytest.raises(DataError, match=words) as caught:
         spatialize(**{**arguments, **change})
     assert caught.value.remedy
+
+
+def test_the_input_is_never_overwritten_and_the_output_is_a_wav(mono, tmp_path):
+    before = mono.read_bytes()
+    for output, words in ((mono, "input itself"), (tmp_path / "out.mp3", "WAV")):
+        with pytest.raises(DataError, match=words):
+            spatialize(mono, output, 0, 0, 1.0, (5, 4, 3), 0.4)
+    assert mono.read_bytes() == before and not (tmp_path / "out.mp3").exists()
