@@ -12,7 +12,7 @@ from elsa_lightning.data.readers.esc50_captions import CAPTIONS, captions_for
 from elsa_lightning.errors import ConfigError, DataError
 from elsa_lightning.schema import Esc50Config, FoleyConfig
 
-ESC10 = pathlib.Path("/work/shared/data/esc10")
+ESC10 = pathlib.Path(__file__).parents[3] / "shared/data/esc10"
 SPLITS = ("train", "val", "test")
 
 
