@@ -92,9 +92,10 @@ def test_labels_are_measured_on_the_whole_decay(rooms):
     scene = draw_rooms(1, dataclasses.replace(rooms.ranges, t30_s=[0.45, 0.5]), rooms, 3, "train", RATE)
     short = dataclasses.replace(rooms, rir_s=0.1, bands_hz=[1000.0])
     rir, labels = _hybrid(Scene(**{**scene.tensors(), "absorption": scene.absorption[..., :1]}), short, RATE)
-    assert rir.shape == (1, 4, 1600)
-    assert not t30_s(rir[:, 0], RATE).item() >= 0.3  # what the cut alone would say: too short, or NaN, as the rays fall
+    assert rir.shape == (1, 4, 1600) and t30_s(rir[:, 0], RATE).item() < 0.3  # what the cut alone would say
     assert 0.3 < labels["t30_s"].item() < 0.7
+    again, _ = _hybrid(Scene(**{**scene.tensors(), "absorption": scene.absorption[..., :1]}), short, RATE)
+    assert torch.equal(again, rir)  # rays and noise are drawn by the scene's seed: this test failed now and then before they were
 
 
 def test_full_order_reaches_every_image():

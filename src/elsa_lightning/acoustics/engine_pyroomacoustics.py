@@ -94,7 +94,9 @@ def _render_one(
     """(4, samples) of a batch of one."""
     pra = _library()
     order = full_order(scene.size[0].tolist(), samples / sample_rate) if max_order is None else max_order
-    np.random.seed(int(scene.noise_seed[0]) % 2**32)  # the library draws its diffuse noise from NumPy's global generator
+    seed = int(scene.noise_seed[0]) % 2**32
+    np.random.seed(seed)  # the library draws its diffuse noise from NumPy's global generator
+    pra.random.seed(seed)  # and its rays from its own
     with _without_high_pass(pra):
         room = _room(pra, scene, sample_rate, bands, air, order, ray_tracing)
         room.compute_rir()
