@@ -112,6 +112,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "rooms.engine": ("shoebox", "pyroomacoustics"),
     "rooms.mode": ("bank", "pool", "fresh"),
     "data.rendering": ("stream", "cached"),
+    "data.text_states": ("live", "shared"),
     "data.mono_policy": ("copy", "zero"),
     "features.intensity.norm": ("unit", "energy"),
     "optim.name": ("adam", "adamw"),

@@ -133,6 +133,9 @@ class DataConfig:
     group: int = 1
     """Versions of one clip that share a training batch; 1: drawn independently. The same sound at other places is what a caption's spatial
     words must tell apart: with many sound classes and small batches there is little else to learn them from."""
+    text_states: str = "live"
+    """`live`: the text tower reads each step's captions. `shared`: a frozen encoder reads all captions of a training once, for all rows
+    that draw the same; without effect where `rendering` is `stream` or layers of the text tower are trained."""
     mono_share: float = 0.5
     """Share of examples that are the non-spatial original (the paper trains on both)."""
     mono_policy: str = "copy"

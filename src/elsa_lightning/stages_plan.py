@@ -1,9 +1,11 @@
 """Which stages an experiment needs, and the fingerprint of each. Imports no torch.
 
-    rooms ─┬─ features_train ─┬─ pretraining ─┐
+    rooms ─┬─ features_train ─┬─ text_states ─┐
+           │                  ├─ pretraining ─┤
            ├─ features_eval ──┼───────────────┼─ train ── embed ── evaluate
            └──────────────────┴───────────────┘
-    (features_* only with `data.rendering: cached`; pretraining only with `pretraining.steps` and a learned branch)
+    (features_* only with `data.rendering: cached`; text_states only with `data.text_states: shared` and a frozen text encoder beside
+    them; pretraining only with `pretraining.steps` and a learned branch)
 
 A stage's fingerprint is a hash of the resolved values that it reads, of its parents' fingerprints, of its corpus' content and of its
 version. Rows of a table that agree in these share the stage.
@@ -18,9 +20,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from elsa_lightning.checks import leaves
-from elsa_lightning.schema import NOT_IDENTITY, CoordCnnConfig, Experiment
+from elsa_lightning.schema import NOT_IDENTITY, CoordCnnConfig, Experiment, MiniLmConfig
 
-STAGES = ("rooms", "features_train", "features_eval", "pretraining", "train", "embed", "evaluate")
+STAGES = ("rooms", "features_train", "features_eval", "text_states", "pretraining", "train", "embed", "evaluate")
 """All stages, each after those that it may need."""
 
 METRICS_VERSION = 1
@@ -30,6 +32,7 @@ STAGE_VERSIONS = {
     "rooms": 1,
     "features_train": 1,
     "features_eval": 1,
+    "text_states": 1,
     "pretraining": 1,
     "train": 1,
     "embed": 1,
@@ -40,6 +43,18 @@ STAGE_VERSIONS = {
 _RENDERING = ("audio", "features", "data.corpus", "data.mono_policy", "data.seed")
 _EVAL_RENDERING = ("data.eval_versions", "data.eval_min_examples")
 _TRAINING_ROOMS = ("rooms.mode", "rooms.refresh", "rooms.elevation_balance")
+
+_DRAWING = (
+    "seed",
+    "data.group",
+    "captions",
+    "augmentation.yaw",
+    "augmentation.mirror",
+    "trainer.batch_size",
+    "trainer.steps",
+    "trainer.epochs",
+)
+"""What decides which captions a training draws, beside its examples."""
 
 READS: dict[str, tuple[str, ...]] = {
     "rooms": ("audio.sample_rate", "rooms"),
@@ -54,6 +69,11 @@ READS: dict[str, tuple[str, ...]] = {
         "augmentation.low_cut_hz",
     ),
     "features_eval": (*_RENDERING, *_EVAL_RENDERING),
+    "text_states": (
+        *_DRAWING,
+        "model.text",
+        "trainer.precision",
+    ),
     "pretraining": (*_RENDERING, *_TRAINING_ROOMS, "seed", "data", "augmentation", "model.spatial", "pretraining", "trainer.precision"),
     "train": ("seed", "audio", "rooms", "data", "captions", "features", "augmentation", "model", "loss", "optim", "trainer"),
     "embed": (*_RENDERING, *_EVAL_RENDERING, "captions.per_clip", "evaluation.template", "evaluation.class_template"),
@@ -63,8 +83,9 @@ READS: dict[str, tuple[str, ...]] = {
 
 SKIPS: dict[str, tuple[str, ...]] = {
     "rooms": _TRAINING_ROOMS,
+    "text_states": ("captions.per_clip", "model.text.pooling_heads"),
     "pretraining": _EVAL_RENDERING,
-    "train": _EVAL_RENDERING,
+    "train": (*_EVAL_RENDERING, "captions.per_clip"),
 }
 """Stage → keys below those of `READS` that do not change its result. (Training heeds validation figures only to select the best.)"""
 
@@ -119,7 +140,7 @@ def stage_config(experiment: Experiment, stage: str) -> dict[str, Any]:
 
     skipped = (*(() if _heeds_validation(experiment, stage) else SKIPS.get(stage, ())), *NOT_IDENTITY)
     values = {key: value for key, value in leaves(experiment) if within(key, READS[stage]) and not within(key, skipped)}
-    if stage == "train" and experiment.trainer.steps:
+    if stage in ("text_states", "train") and experiment.trainer.steps:
         del values["trainer.epochs"]
     return values
 
@@ -135,12 +156,20 @@ def needed_parents(experiment: Experiment) -> dict[str, tuple[str, ...]]:
     pretrained = experiment.pretraining.steps > 0 and isinstance(spatial, CoordCnnConfig) and not spatial.checkpoint
     features = ("features_train", "features_eval") if cached else ()
     stages: dict[str, tuple[str, ...]] = {"rooms": (), **{name: ("rooms",) for name in features}}
+    if cached and experiment.data.text_states == "shared" and _text_is_frozen(experiment):
+        stages["text_states"] = ("features_train",)
     if pretrained:
         stages["pretraining"] = ("rooms", *features)
-    stages["train"] = ("rooms", *features, *(["pretraining"] if pretrained else []))
+    before = [name for name in ("text_states", "pretraining") if name in stages]
+    stages["train"] = ("rooms", *features, *before)
     stages["embed"] = ("rooms", *features, "train")
     stages["evaluate"] = ("embed",)
     return stages
+
+
+def _text_is_frozen(experiment: Experiment) -> bool:
+    text = experiment.model.text
+    return isinstance(text, MiniLmConfig) and text.trainable_layers == 0
 
 
 def plan_run(experiment: Experiment, corpus_hash: str) -> list[StageRef]:

@@ -6,7 +6,7 @@ from elsa_lightning.config import load_experiment
 from elsa_lightning.schema import NOT_IDENTITY
 from elsa_lightning.stages_plan import STAGES, fingerprint, plan_run
 
-CACHED = ["data.rendering=cached", "pretraining.steps=5", "trainer.steps=10"]
+CACHED = ["data.rendering=cached", "data.text_states=shared", "model.text.name=minilm", "pretraining.steps=5", "trainer.steps=10"]
 
 
 @pytest.fixture
@@ -46,15 +46,19 @@ def changed(before, after):
         ("rooms.train=9", set(STAGES)),
         ("audio.sample_rate=44100", set(STAGES)),
         ("audio.clip_s=5", set(STAGES) - {"rooms"}),
-        ("rooms.elevation_balance=4", {"features_train", "pretraining", "train", "embed", "evaluate"}),
-        ("augmentation.mismatch_db=1", {"features_train", "pretraining", "train", "embed", "evaluate"}),
-        ("augmentation.yaw=true", {"pretraining", "train", "embed", "evaluate"}),
+        ("rooms.elevation_balance=4", {"features_train", "text_states", "pretraining", "train", "embed", "evaluate"}),
+        ("augmentation.mismatch_db=1", {"features_train", "text_states", "pretraining", "train", "embed", "evaluate"}),
+        ("augmentation.yaw=true", {"text_states", "pretraining", "train", "embed", "evaluate"}),
         ("features.mel.mels=32", set(STAGES) - {"rooms"}),
         ("data.eval_versions=4", {"features_eval", "embed", "evaluate"}),
         ("model.spatial.width=96", {"pretraining", "train", "embed", "evaluate"}),
         ("model.embedding=96", {"train", "embed", "evaluate"}),
         ("loss.area.weight=0", {"train", "embed", "evaluate"}),
-        ("seed=1", {"pretraining", "train", "embed", "evaluate"}),
+        ("captions.word_keep=0.5", {"text_states", "train", "embed", "evaluate"}),
+        ("captions.per_clip=2", {"embed", "evaluate"}),
+        ("model.text.pooling_heads=2", {"train", "embed", "evaluate"}),
+        ("trainer.steps=20", {"text_states", "train", "embed", "evaluate"}),
+        ("seed=1", {"text_states", "pretraining", "train", "embed", "evaluate"}),
         ("evaluation.template=Listen to {}", {"embed", "evaluate"}),
         ("evaluation.probe_steps=9", {"evaluate"}),
         ("trainer.epochs=9", set()),
@@ -85,5 +89,7 @@ def test_choosing_the_best_checkpoint_heeds_the_validation_set(marks):
 def test_stages_that_an_experiment_needs(marks):
     assert list(marks()) == list(STAGES)
     assert list(marks(start=["trainer.steps=10"])) == ["rooms", "train", "embed", "evaluate"]
+    for override in ("data.text_states=live", "data.rendering=stream", "model.text.name=tiny", "model.text.trainable_layers=1"):
+        assert "text_states" not in marks(override)
     assert "pretraining" not in marks("model.spatial.name=static_iv")
     assert "pretraining" not in marks("model.spatial.checkpoint=branch.ckpt")

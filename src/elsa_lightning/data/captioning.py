@@ -27,13 +27,21 @@ class Captioner:
     Args:
         cfg: the experiment.
         tokenizer: captions → tensors `(B, L)`.
+        train_tokenizer: the same for training captions, such as `TextStates`; None: `tokenizer`.
     """
 
-    def __init__(self, cfg: Experiment, tokenizer: Tokenizer) -> None:
-        self.cfg, self.tokenizer = cfg, tokenizer
+    def __init__(self, cfg: Experiment, tokenizer: Tokenizer, train_tokenizer: Tokenizer | None = None) -> None:
+        self.cfg, self.tokenizer, self.train_tokenizer = cfg, tokenizer, train_tokenizer or tokenizer
 
     def __call__(self, batch: AudioTextBatch) -> AudioTextBatch:
         """The batch with its captions; `spatial` must be in place, turned as the sound is."""
+        self.write(batch)
+        tokenizer = self.train_tokenizer if batch.split == "train" else self.tokenizer
+        batch.tokens = {name: torch.as_tensor(values) for name, values in tokenizer(batch.captions).items()}
+        return batch
+
+    def write(self, batch: AudioTextBatch) -> None:
+        """The captions alone."""
         words = words_of_all({name: values.cpu().numpy() for name, values in batch.spatial.items()})
         said = [word if heard else SpatialWords() for word, heard in zip(words, batch.is_spatial.tolist(), strict=True)]
         if batch.split == "train":
@@ -41,8 +49,6 @@ class Captioner:
         else:
             batch.caption_sets = [self.evaluation(*each) for each in zip(batch.records, batch.version.tolist(), said, strict=True)]
             batch.captions = [captions[0] for captions in batch.caption_sets]
-        batch.tokens = {name: torch.as_tensor(values) for name, values in self.tokenizer(batch.captions).items()}
-        return batch
 
     def training(self, record: ClipRecord, key: int, words: SpatialWords) -> str:
         """One caption, a function of the key."""

@@ -11,7 +11,7 @@ banks' rooms, draws nothing anew and augments nothing.
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import lightning
 import torch
@@ -44,6 +44,7 @@ class SpatialAudioText(lightning.LightningDataModule):
         banks: rooms by split.
         tokenizer: captions → tensors `(B, L)`.
         feature_cache: rendered features by split; splits without one are streamed.
+        train_tokenizer: what turns training captions into tensors; None: `tokenizer`.
 
     Attributes:
         start_step: steps already done, set before `fit` to resume exactly there.
@@ -56,6 +57,7 @@ class SpatialAudioText(lightning.LightningDataModule):
         banks: Mapping[str, RoomBank],
         tokenizer: Tokenizer,
         feature_cache: Mapping[str, FeatureCache] | None = None,
+        train_tokenizer: Tokenizer | None = None,
     ) -> None:
         super().__init__()
         self.cfg, self.corpus, self.banks, self.tokenizer = cfg, corpus, banks, tokenizer
@@ -64,7 +66,7 @@ class SpatialAudioText(lightning.LightningDataModule):
         self._step = 0
         self._datasets: dict[str, ClipDataset | CachedDataset] = {}
         self._spatializers: dict[str, Spatializer] = {}
-        self._captioner = Captioner(cfg, tokenizer)
+        self._captioner = Captioner(cfg, tokenizer, train_tokenizer)
         self._front_end = FrontEnd(cfg.features, cfg.audio.sample_rate)
 
     # what there is
@@ -108,17 +110,27 @@ class SpatialAudioText(lightning.LightningDataModule):
         words = words_of_all(labels)
         return [self._captioner.evaluation(record, 0, word) for record, word in zip(dataset.records, words, strict=True)]
 
+    def training_captions(self) -> Iterator[list[str]]:
+        """The captions of each training step, over all ranks, from the cache's labels alone."""
+        dataset = CachedDataset(self.cfg, self.corpus, self.caches["train"], features=False)
+        for items in self._train_sampler(0, 1, 0):
+            batch = assemble("train", [dataset[at] for at in items])
+            self._turn(batch)
+            self._captioner.write(batch)
+            yield batch.captions
+
     # loaders
 
     def train_dataloader(self) -> DataLoader:
         """Batches of the remaining steps."""
         self._step = self.start_step
-        rank, world = self._rank_and_world()
+        return self._loader("train", self._train_sampler(*self._rank_and_world(), self.start_step))
+
+    def _train_sampler(self, rank: int, world: int, start: int) -> KeyedBatchSampler:
         cfg = self.cfg
-        sampler = KeyedBatchSampler(
-            self.train_items, cfg.trainer.batch_size, cfg.seed, rank, world, self._trained_steps(), self.start_step, cfg.data.group
+        return KeyedBatchSampler(
+            self.train_items, cfg.trainer.batch_size, cfg.seed, rank, world, self._trained_steps(), start, cfg.data.group
         )
-        return self._loader("train", sampler)
 
     def val_dataloader(self) -> DataLoader:
         """Every validation item once."""
@@ -166,9 +178,12 @@ class SpatialAudioText(lightning.LightningDataModule):
             self._spatializer(batch.split).place(batch, self._step)
         if train:
             self._step += 1
-            batch.yaw, batch.mirror = draw_turn(batch.key, batch.is_spatial, self.cfg.augmentation)
-            batch.spatial = turn_labels(batch.spatial, batch.yaw, batch.mirror)
+            self._turn(batch)
         return batch if batch.split == PROBE else self._captioner(batch)
+
+    def _turn(self, batch: AudioTextBatch) -> None:
+        batch.yaw, batch.mirror = draw_turn(batch.key, batch.is_spatial, self.cfg.augmentation)
+        batch.spatial = turn_labels(batch.spatial, batch.yaw, batch.mirror)
 
     def transfer_batch_to_device(self, batch: AudioTextBatch, device: torch.device, dataloader_idx: int = 0) -> AudioTextBatch:
         """The batch on the device."""

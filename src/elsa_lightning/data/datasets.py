@@ -89,12 +89,14 @@ class CachedDataset:
         cfg: the experiment.
         corpus: that the cache was rendered from.
         cache: of the split.
+        features: whether examples hold their features, or only what is known about them.
 
     Raises:
         DataError: the cache was rendered from other clips.
     """
 
-    def __init__(self, cfg: Experiment, corpus: Corpus, cache: FeatureCache) -> None:
+    def __init__(self, cfg: Experiment, corpus: Corpus, cache: FeatureCache, features: bool = True) -> None:
+        self.features = features
         self.seed, self.cache, self.split = cfg.seed, cache, cache.split
         self.records = cache.records
         names = {label: i for i, label in enumerate(corpus.labels)}
@@ -111,9 +113,11 @@ class CachedDataset:
         clip = int(row["clip"])
         item = Item(clip, int(row["version"]), int(row["room"]), bool(row["is_spatial"]), int(row["render_key"]), None)
         spatial = {name: float(row[name]) for name in self.cache.label_names}
-        log_mel, intensity = self.cache.log_mel[index], self.cache.intensity[index]
         key = example_key(self.seed, self.split, epoch, index)
-        return Example(item, key, self.records[clip], self.labels[clip], None, log_mel, intensity, spatial)
+        example = Example(item, key, self.records[clip], self.labels[clip], spatial=spatial)
+        if self.features:
+            example.log_mel, example.intensity = self.cache.log_mel[index], self.cache.intensity[index]
+        return example
 
 
 def assemble(split: str, examples: Sequence[Example | ElsaError]) -> AudioTextBatch | ElsaError:
@@ -136,10 +140,11 @@ def assemble(split: str, examples: Sequence[Example | ElsaError]) -> AudioTextBa
     if examples[0].mono is not None:
         batch.mono = torch.from_numpy(np.stack([example.mono for example in examples]))  # (B, T)
         return batch
-    log_mel = torch.from_numpy(np.stack([example.log_mel for example in examples])).float()  # (B, 1, F, M)
-    intensity = torch.from_numpy(np.stack([example.intensity for example in examples])).float()  # (B, 6, F, K)
-    batch.features = Features(log_mel, intensity)
     batch.spatial = {name: torch.tensor([example.spatial[name] for example in examples]) for name in examples[0].spatial}
+    if examples[0].log_mel is not None:
+        log_mel = torch.from_numpy(np.stack([example.log_mel for example in examples])).float()  # (B, 1, F, M)
+        intensity = torch.from_numpy(np.stack([example.intensity for example in examples])).float()  # (B, 6, F, K)
+        batch.features = Features(log_mel, intensity)
     return batch
 
 

@@ -61,7 +61,7 @@ class AudioTextBatch:
     caption_sets: list[list[str]] = field(default_factory=list)
     """Evaluation: `captions.per_clip` captions of each example. Training: empty."""
     tokens: dict[str, Tensor] = field(default_factory=dict)
-    """Each `(B, L)`, of `captions`."""
+    """Of `captions`: `attention_mask (B, L)` with `input_ids (B, L)`, or with `states (B, L, H)` where these were computed before."""
 
     def __len__(self) -> int:
         return len(self.records)

@@ -140,7 +140,9 @@ class MiniLmTower(nn.Module):
         return states
 
     def forward(self, tokens: dict[str, Tensor]) -> Tensor:
-        return self.pooling(self.states(tokens), tokens["attention_mask"])
+        """Of tokens, or of token `states (B, L, H)` that were computed before (`data.text_states`)."""
+        states = tokens["states"].float() if "states" in tokens else self.states(tokens)
+        return self.pooling(states, tokens["attention_mask"])
 
 
 class TinyTextTower(nn.Module):

@@ -20,7 +20,7 @@ from elsa_lightning.stages.execute import FACTS, Stage
 from elsa_lightning.stages.rooms import load_banks
 from elsa_lightning.stages.train import load_trained, open_data
 from elsa_lightning.training.contrastive import ElsaModule
-from elsa_lightning.training.precision import resolve_precision
+from elsa_lightning.training.precision import inference_autocast, inference_device
 
 FILE = "embeddings.safetensors"
 
@@ -29,7 +29,7 @@ def run(stage: Stage) -> dict:
     """Write `embeddings.safetensors` and `texts.json`."""
     cfg = stage.cfg
     trained = json.loads((stage.parents["train"] / FACTS).read_text())
-    device = "cuda" if torch.cuda.is_available() and cfg.trainer.accelerator != "cpu" else "cpu"
+    device = inference_device(cfg.trainer.accelerator)
     module = load_trained(cfg, stage.parents["train"], trained["checkpoint"]).to(device)
     data = open_data(stage, load_banks(stage))
     stage.status(0, 3, "embedding test clips")
@@ -62,10 +62,9 @@ def run(stage: Stage) -> dict:
 def embed_clips(module: ElsaModule, data: SpatialAudioText, loader, device: str) -> dict[str, Tensor]:
     """Of every example of a loader, in order: `audio (N, E)`, `direction (N, 3)`, `label (N,)` and spatial labels `(N,)`."""
     parts: dict[str, list[Tensor]] = {}
-    half = resolve_precision(module.cfg.trainer.precision, device).startswith("bf16")
     for batch in loader:
         batch = data.on_after_batch_transfer(data.on_before_batch_transfer(batch).to(device))
-        with torch.autocast(device, torch.bfloat16, enabled=half):  # as in training
+        with inference_autocast(module.cfg.trainer.precision, device):
             audio = module.model.embed_audio(module.features(batch))
         values = {"audio": audio, "direction": batch.direction, "label": batch.label, "is_spatial": batch.is_spatial}
         for name, value in {**values, **batch.spatial}.items():

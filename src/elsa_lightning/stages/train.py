@@ -11,6 +11,7 @@ from elsa_lightning.acoustics.bank import RoomBank
 from elsa_lightning.data.datamodule import SpatialAudioText
 from elsa_lightning.data.feature_cache import FeatureCache
 from elsa_lightning.data.readers import open_corpus
+from elsa_lightning.data.text_states import TextStates
 from elsa_lightning.losses.spatial import TargetScale
 from elsa_lightning.models.tokenizers import build_tokenizer
 from elsa_lightning.schema import Experiment
@@ -50,15 +51,17 @@ def run(stage: Stage) -> dict:
 
 
 def open_data(stage: Stage, banks: dict[str, RoomBank]) -> SpatialAudioText:
-    """The stage's datamodule, on its cached features where it has them."""
+    """The stage's datamodule, on its cached features and text states where it has them."""
     cfg = stage.cfg
     caches = None
     if cfg.data.rendering == "cached":
         caches = {}
         if "features_train" in stage.parents:
             caches["train"] = FeatureCache.load(stage.parents["features_train"] / "train")
-        caches |= {split: FeatureCache.load(stage.parents["features_eval"] / split) for split in ("val", "test")}
-    return SpatialAudioText(cfg, open_corpus(cfg.data.corpus), banks, build_tokenizer(cfg.model.text), caches)
+        if "features_eval" in stage.parents:
+            caches |= {split: FeatureCache.load(stage.parents["features_eval"] / split) for split in ("val", "test")}
+    states = TextStates(stage.parents["text_states"]) if "text_states" in stage.parents else None
+    return SpatialAudioText(cfg, open_corpus(cfg.data.corpus), banks, build_tokenizer(cfg.model.text), caches, states)
 
 
 def target_scales(bank: RoomBank) -> dict[str, TargetScale]:

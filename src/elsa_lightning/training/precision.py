@@ -24,3 +24,18 @@ def resolve_precision(precision: str, accelerator: str) -> str:
     if accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available():
         return "bf16-mixed" if torch.cuda.is_bf16_supported() else "32-true"
     return "bf16-mixed" if accelerator in ("auto", "cpu") and cpu_has_bf16() else "32-true"
+
+
+def inference_device(accelerator: str) -> str:
+    """Where stages without a trainer compute: the GPU where there is one and it is not ruled out, else the CPU."""
+    return "cuda" if torch.cuda.is_available() and accelerator != "cpu" else "cpu"
+
+
+def inference_autocast(precision: str, device: str) -> torch.autocast:
+    """The arithmetic of training, for passes without a trainer.
+
+    Args:
+        precision: `trainer.precision`.
+        device: of `inference_device`.
+    """
+    return torch.autocast(device, torch.bfloat16, enabled=resolve_precision(precision, device).startswith("bf16"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import lightning
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader
 
 from elsa_lightning.losses.spatial import direction_loss
 
@@ -54,7 +54,7 @@ def fit_probe(target: str, embedding: Tensor, wanted: Tensor, hidden: int, steps
     torch.manual_seed(seed)
     mean, std = (wanted.mean().item(), wanted.std().item()) if target == "distance" else (0.0, 1.0)
     probe = ProbeModule(target, embedding.shape[1], hidden, mean, std, steps)
-    loader = DataLoader(TensorDataset(embedding, wanted), batch_size=len(embedding), collate_fn=None)
+    loader = DataLoader([(embedding, wanted)], batch_size=None)  # the whole set as it is: collating it anew each step takes a minute
     quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False, "enable_model_summary": False}
     trainer = lightning.Trainer(max_epochs=steps, accelerator="cpu", devices=1, log_every_n_steps=steps + 1, **quiet)
     trainer.fit(probe, loader)
