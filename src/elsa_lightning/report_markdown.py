@@ -83,10 +83,23 @@ def floor_lines(report: dict[str, Any]) -> list[str]:
     lines = []
     for floor in report["floors"]:
         column = _column(report, floor["key"])
-        bar = f"{floor['value']:g} × {floor['times']}" if floor["times"] else f"{floor['value']:g}"
-        seeds = ", ".join(f"{one['verdict']} {_number(one['value'], column)}" for one in floor["seeds"].values()) or "no seed yet"
+        seeds = ", ".join(_of_seed(one, column) for one in floor["seeds"].values()) or "no seed yet"
+        bar = _bar(floor, column)
         lines.append(f"- {floor['verdict']} {labels[floor['row']]}: {column['label']} {floor['op']} {bar}: {seeds}")
     return lines
+
+
+def _of_seed(one: dict[str, Any], column: dict[str, Any]) -> str:
+    return f"{one['verdict']} {_number(one['value'], column)}" if one["value"] is not None else "not measured"
+
+
+def _bar(floor: dict[str, Any], column: dict[str, Any]) -> str:
+    """The bar as a number; one that multiplies a measured value, with what that comes to."""
+    if not floor["times"]:
+        return f"{floor['value']:g}"
+    found = sorted({_number(one["bar"], column) for one in floor["seeds"].values() if one["bar"] is not None})
+    reached = f" ({' or '.join(found)})" if found else ""
+    return f"{floor['value']:g} × {floor['times'].rpartition('/')[2].replace('_', ' ')}{reached}"
 
 
 def seed_table(report: dict[str, Any]) -> tuple[list[str], list[list[str]]]:

@@ -131,7 +131,7 @@ GOLDEN = """# A tiny table
 ## Floors, every seed
 
 - ✗ Static: Error, ° <= 19.5: ✓ 19.0, ✗ 21.0
-- ✓ Static: mAP@10, % >= 10 × retrieval/chance_r1: ✓ 50.0, ✓ 50.0
+- ✓ Static: mAP@10, % >= 10 × chance r1 (10.0): ✓ 50.0, ✓ 50.0
 """
 
 
@@ -174,7 +174,7 @@ def test_a_value_that_is_no_number_is_not_shown(plan, tmp_path, finish):
     assert report["rows"][0]["cells"]["localization/doa_mae_deg"]["values"] == {"1": 19.0}
     text = render(report)
     assert "| static | 0 | not measured | 50.0 |" in text
-    assert "- ? Static: Error, ° <= 19.5: ? ?, ✓ 19.0" in text, "a floor is not reached by a seed that is no number"
+    assert "- ? Static: Error, ° <= 19.5: not measured, ✓ 19.0" in text, "a floor is not reached by a seed that is no number"
 
 
 def test_overrides_are_shown_and_make_another_profile(table, tmp_path, finish):
