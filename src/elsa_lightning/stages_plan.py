@@ -1,8 +1,8 @@
 """Which stages an experiment needs, and the fingerprint of each. Imports no torch.
 
-    rooms ─┬─ features_train ─┬─ text_states ─┐
-           │                  ├─ pretraining ─┤
+    rooms ─┬─ features_train ─┬─ pretraining ─┐
            ├─ features_eval ──┼───────────────┼─ train ── embed ── evaluate
+           ├─ text_states ────┼───────────────┤
            └──────────────────┴───────────────┘
     (features_* only with `data.rendering: cached`; text_states only with `data.text_states: shared` and a frozen text encoder beside
     them; pretraining only with `pretraining.steps` and a learned branch)
@@ -44,17 +44,15 @@ _RENDERING = ("audio", "features", "data.corpus", "data.mono_policy", "data.seed
 _EVAL_RENDERING = ("data.eval_versions", "data.eval_min_examples")
 _TRAINING_ROOMS = ("rooms.mode", "rooms.refresh", "rooms.elevation_balance")
 
+_PAIRING = ("data.corpus", "data.seed", "data.versions", "data.min_examples", "data.mono_share", *_TRAINING_ROOMS)
 _DRAWING = (
     "seed",
     "data.group",
     "captions",
     "augmentation.yaw",
     "augmentation.mirror",
-    "trainer.batch_size",
-    "trainer.steps",
-    "trainer.epochs",
+    *(f"trainer.{name}" for name in ("batch_size", "steps", "epochs")),
 )
-"""What decides which captions a training draws, beside its examples."""
 
 READS: dict[str, tuple[str, ...]] = {
     "rooms": ("audio.sample_rate", "rooms"),
@@ -69,11 +67,7 @@ READS: dict[str, tuple[str, ...]] = {
         "augmentation.low_cut_hz",
     ),
     "features_eval": (*_RENDERING, *_EVAL_RENDERING),
-    "text_states": (
-        *_DRAWING,
-        "model.text",
-        "trainer.precision",
-    ),
+    "text_states": (*_PAIRING, *_DRAWING, "model.text", "trainer.precision"),
     "pretraining": (*_RENDERING, *_TRAINING_ROOMS, "seed", "data", "augmentation", "model.spatial", "pretraining", "trainer.precision"),
     "train": ("seed", "audio", "rooms", "data", "captions", "features", "augmentation", "model", "loss", "optim", "trainer"),
     "embed": (*_RENDERING, *_EVAL_RENDERING, "captions.per_clip", "evaluation.template", "evaluation.class_template"),
@@ -89,7 +83,7 @@ SKIPS: dict[str, tuple[str, ...]] = {
 }
 """Stage → keys below those of `READS` that do not change its result. (Training heeds validation figures only to select the best.)"""
 
-READS_CORPUS = ("features_train", "features_eval", "pretraining", "train", "embed")
+READS_CORPUS = ("features_train", "features_eval", "text_states", "pretraining", "train", "embed")
 """Stages whose fingerprint holds the corpus' content."""
 
 
@@ -157,7 +151,7 @@ def needed_parents(experiment: Experiment) -> dict[str, tuple[str, ...]]:
     features = ("features_train", "features_eval") if cached else ()
     stages: dict[str, tuple[str, ...]] = {"rooms": (), **{name: ("rooms",) for name in features}}
     if cached and experiment.data.text_states == "shared" and _text_is_frozen(experiment):
-        stages["text_states"] = ("features_train",)
+        stages["text_states"] = ("rooms",)
     if pretrained:
         stages["pretraining"] = ("rooms", *features)
     before = [name for name in ("text_states", "pretraining") if name in stages]

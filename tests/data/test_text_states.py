@@ -87,14 +87,14 @@ def test_the_captions_foreseen_are_those_of_the_batches(cfg, corpus, banks, toke
     cfg.data.group = group
     caches = {"train": render_cache(cfg, corpus, banks["train"], "train", tmp_path / "c", workers=0)}
     data = SpatialAudioText(cfg, corpus, banks, tokenizer, caches)
-    foreseen = list(SpatialAudioText(cfg, corpus, {}, tokenizer, caches).training_captions())
+    foreseen = list(SpatialAudioText(cfg, corpus, {"train": banks["train"]}, tokenizer).training_captions())
     assert foreseen == [data.on_before_batch_transfer(batch).captions for batch in data.train_dataloader()]
     assert len(foreseen) == cfg.trainer.steps and len({caption for batch in foreseen for caption in batch}) > 10
 
 
 def test_batches_take_their_states_and_validation_its_tokens(cfg, corpus, banks, tokenizer, tmp_path):
     splits = {split: render_cache(cfg, corpus, banks[split], split, tmp_path / split, workers=0) for split in ("train", "val")}
-    captions = dict.fromkeys(c for batch in SpatialAudioText(cfg, corpus, {}, tokenizer, splits).training_captions() for c in batch)
+    captions = dict.fromkeys(c for batch in SpatialAudioText(cfg, corpus, banks, tokenizer).training_captions() for c in batch)
     writer = TextStatesWriter(tmp_path / "states", 2 * len(captions), 3)
     for number, caption in enumerate(captions):
         writer.add([caption], torch.full((1, 2, 3), float(number)), torch.ones(1, 2, dtype=torch.int64))

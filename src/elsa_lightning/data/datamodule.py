@@ -22,7 +22,7 @@ from elsa_lightning.acoustics.room_source import BankRooms, RoomSource, build_ro
 from elsa_lightning.captions.attributes import words_of_all
 from elsa_lightning.data.cache_files import FeatureCache
 from elsa_lightning.data.captioning import Captioner, Tokenizer
-from elsa_lightning.data.datasets import CachedDataset, ClipDataset, assemble
+from elsa_lightning.data.datasets import CachedDataset, ClipDataset, SilentDataset, assemble
 from elsa_lightning.data.masking import vary_log_mel
 from elsa_lightning.data.processes import single_thread, worker_context
 from elsa_lightning.data.readers import Corpus
@@ -32,7 +32,7 @@ from elsa_lightning.data.turning import draw_turn, turn_features, turn_labels
 from elsa_lightning.data.types import PROBE, AudioTextBatch
 from elsa_lightning.errors import ConfigError, ElsaError
 from elsa_lightning.features import FrontEnd
-from elsa_lightning.schema import Experiment
+from elsa_lightning.schema import Experiment, TrainerConfig
 
 
 class SpatialAudioText(lightning.LightningDataModule):
@@ -90,8 +90,7 @@ class SpatialAudioText(lightning.LightningDataModule):
     @property
     def total_steps(self) -> int:
         """Steps of the whole training."""
-        trainer = self.cfg.trainer
-        return trainer.steps or trainer.epochs * max(1, self.train_items // trainer.batch_size)
+        return total_steps(self.cfg.trainer, self.train_items)
 
     @property
     def test_clip_ids(self) -> list[str]:
@@ -111,9 +110,10 @@ class SpatialAudioText(lightning.LightningDataModule):
         return [self._captioner.evaluation(record, 0, word) for record, word in zip(dataset.records, words, strict=True)]
 
     def training_captions(self) -> Iterator[list[str]]:
-        """The captions of each training step, over all ranks, from the cache's labels alone."""
-        dataset = CachedDataset(self.cfg, self.corpus, self.caches["train"], features=False)
-        for items in self._train_sampler(0, 1, 0):
+        """The captions of each step of a cached training, over all ranks, from its rooms' labels alone."""
+        dataset = SilentDataset(self.cfg, self.corpus, self._bank("train"))
+        steps = total_steps(self.cfg.trainer, len(dataset))
+        for items in self._train_sampler(len(dataset), 0, 1, steps, 0):
             batch = assemble("train", [dataset[at] for at in items])
             self._turn(batch)
             self._captioner.write(batch)
@@ -124,13 +124,12 @@ class SpatialAudioText(lightning.LightningDataModule):
     def train_dataloader(self) -> DataLoader:
         """Batches of the remaining steps."""
         self._step = self.start_step
-        return self._loader("train", self._train_sampler(*self._rank_and_world(), self.start_step))
+        sampler = self._train_sampler(self.train_items, *self._rank_and_world(), self._trained_steps(), self.start_step)
+        return self._loader("train", sampler)
 
-    def _train_sampler(self, rank: int, world: int, start: int) -> KeyedBatchSampler:
+    def _train_sampler(self, items: int, rank: int, world: int, steps: int, start: int) -> KeyedBatchSampler:
         cfg = self.cfg
-        return KeyedBatchSampler(
-            self.train_items, cfg.trainer.batch_size, cfg.seed, rank, world, self._trained_steps(), start, cfg.data.group
-        )
+        return KeyedBatchSampler(items, cfg.trainer.batch_size, cfg.seed, rank, world, steps, start, cfg.data.group)
 
     def val_dataloader(self) -> DataLoader:
         """Every validation item once."""
@@ -235,3 +234,8 @@ class SpatialAudioText(lightning.LightningDataModule):
     def _trained_steps(self) -> int:
         limit = self.trainer.max_steps if self.trainer is not None else -1
         return limit if limit > 0 else self.total_steps
+
+
+def total_steps(cfg: TrainerConfig, items: int) -> int:
+    """Steps of a training whose epochs hold this many items."""
+    return cfg.steps or cfg.epochs * max(1, items // cfg.batch_size)

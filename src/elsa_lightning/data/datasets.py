@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from elsa_lightning.acoustics.bank import RoomBank
 from elsa_lightning.data.cache_files import FeatureCache
 from elsa_lightning.data.clips import prepare
 from elsa_lightning.data.manifest import ClipRecord
@@ -89,14 +90,12 @@ class CachedDataset:
         cfg: the experiment.
         corpus: that the cache was rendered from.
         cache: of the split.
-        features: whether examples hold their features, or only what is known about them.
 
     Raises:
         DataError: the cache was rendered from other clips.
     """
 
-    def __init__(self, cfg: Experiment, corpus: Corpus, cache: FeatureCache, features: bool = True) -> None:
-        self.features = features
+    def __init__(self, cfg: Experiment, corpus: Corpus, cache: FeatureCache) -> None:
         self.seed, self.cache, self.split = cfg.seed, cache, cache.split
         self.records = cache.records
         names = {label: i for i, label in enumerate(corpus.labels)}
@@ -113,11 +112,34 @@ class CachedDataset:
         clip = int(row["clip"])
         item = Item(clip, int(row["version"]), int(row["room"]), bool(row["is_spatial"]), int(row["render_key"]), None)
         spatial = {name: float(row[name]) for name in self.cache.label_names}
+        log_mel, intensity = self.cache.log_mel[index], self.cache.intensity[index]
         key = example_key(self.seed, self.split, epoch, index)
-        example = Example(item, key, self.records[clip], self.labels[clip], spatial=spatial)
-        if self.features:
-            example.log_mel, example.intensity = self.cache.log_mel[index], self.cache.intensity[index]
-        return example
+        return Example(item, key, self.records[clip], self.labels[clip], None, log_mel, intensity, spatial)
+
+
+class SilentDataset:
+    """The examples of a cached training split without sound or features: what their captions need, before anything is rendered.
+
+    Args:
+        cfg: the experiment.
+        corpus: sounds.
+        bank: rooms of the split.
+    """
+
+    def __init__(self, cfg: Experiment, corpus: Corpus, bank: RoomBank) -> None:
+        self.seed = cfg.seed
+        self.records = [record.with_captions() for record in corpus.records("train")]
+        self.spatial = {name: values.cpu().numpy() for name, values in bank.labels.items()}
+        self.pairing = Pairing(cfg, self.records, "train", self.spatial["elevation"])
+
+    def __len__(self) -> int:
+        return len(self.pairing)
+
+    def __getitem__(self, at: tuple[int, int]) -> Example:
+        epoch, index = at
+        item = self.pairing.item(index)  # a cache renders epoch 0
+        spatial = {name: float(values[item.room]) for name, values in self.spatial.items()}
+        return Example(item, example_key(self.seed, "train", epoch, index), self.records[item.clip], -1, spatial=spatial)
 
 
 def assemble(split: str, examples: Sequence[Example | ElsaError]) -> AudioTextBatch | ElsaError:

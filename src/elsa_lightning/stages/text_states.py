@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import torch
 
+from elsa_lightning.acoustics.bank import RoomBank
+from elsa_lightning.data.datamodule import SpatialAudioText
+from elsa_lightning.data.readers import open_corpus
 from elsa_lightning.data.text_states import TextStatesWriter
 from elsa_lightning.models.text import build_text
 from elsa_lightning.models.tokenizers import build_tokenizer
 from elsa_lightning.stages.execute import Stage
-from elsa_lightning.stages.train import open_data
 from elsa_lightning.training.precision import inference_autocast, inference_device
 
 BATCH = 128
@@ -23,8 +25,9 @@ def run(stage: Stage) -> dict:
     tower = build_text(cfg.model.text).to(device).eval()
     tokenizer = build_tokenizer(cfg.model.text)
     stage.status(0, 1, "drawing captions")
-    drawn = open_data(stage, {}).training_captions()
-    captions = list(dict.fromkeys(caption for batch in drawn for caption in batch))
+    rooms = {"train": RoomBank.load(stage.parents["rooms"] / "train")}
+    datamodule = SpatialAudioText(cfg, open_corpus(cfg.data.corpus), rooms, tokenizer)
+    captions = list(dict.fromkeys(caption for batch in datamodule.training_captions() for caption in batch))
     counts = tokenizer(captions)["attention_mask"].sum(1)
     order = counts.argsort(stable=True).tolist()  # captions of like length together: no padding to speak of
     writer = None
