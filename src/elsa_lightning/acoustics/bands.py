@@ -72,3 +72,10 @@ def nyquist_taper(bins: int, device: torch.device | str = "cpu", share: float = 
     """(bins,) raised-cosine roll-off over the top `share` of a one-sided spectrum, so that delays between samples do not ring."""
     position = torch.linspace(0.0, 1.0, bins, device=device)
     return 0.5 + 0.5 * torch.cos(math.pi * ((position - (1.0 - share)) / share).clamp(0, 1))
+
+
+def octave_gain(frequency_hz: Tensor, centre_hz: float, order: int = 3) -> Tensor:
+    """(F,) magnitude of a Butterworth band pass of one octave; used with zero phase. A brick wall would ring at −50 dB into every decay."""
+    width = centre_hz * (math.sqrt(2.0) - math.sqrt(0.5))
+    detuning = (frequency_hz.square() - centre_hz**2) / (frequency_hz.clamp_min(1e-9) * width)
+    return (1.0 + detuning.pow(2 * order)).rsqrt()

@@ -192,7 +192,7 @@ def build_bank(rooms: RoomsConfig, sample_rate: int, split: str, progress: Calla
     total = getattr(rooms, split)
     ranges = rooms.test_ranges if split == "test" else rooms.ranges
     scene = draw_rooms(total, ranges, rooms, rooms.seed, split, sample_rate)
-    render = _engine(rooms)
+    render = engine_of(rooms)
     rir = torch.empty(total, 4, round(rooms.rir_s * sample_rate), dtype=torch.float16)
     scale, labels = torch.empty(total), {name: torch.empty(total) for name in LABELS}
     for start in range(0, total, _BATCH):
@@ -219,7 +219,8 @@ def _check_finite(labels: dict[str, Tensor], split: str, start: int) -> None:
             )
 
 
-def _engine(rooms: RoomsConfig) -> Callable[[Scene, RoomsConfig, int], tuple[Tensor, dict[str, Tensor]]]:
+def engine_of(rooms: RoomsConfig) -> Callable[[Scene, RoomsConfig, int], tuple[Tensor, dict[str, Tensor]]]:
+    """What renders and measures scenes: `rooms.engine`."""
     if rooms.engine == "pyroomacoustics":
         from elsa_lightning.acoustics.engine_pyroomacoustics import render_measured_pyroomacoustics
 

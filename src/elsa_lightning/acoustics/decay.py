@@ -6,8 +6,13 @@ short one.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
+
+from elsa_lightning.acoustics.bands import octave_gain
 
 _START_DB, _END_DB = -5.0, -35.0
 _EARLY_S = 0.05
@@ -50,6 +55,40 @@ def t30_s(rir_w: Tensor, sample_rate: int, beyond: Tensor | None = None) -> Tens
     """Full-band T30 (B,) s of responses (B, R); NaN where −35 dB is not reached. `beyond`: see `energy_decay_db`."""
     time = torch.arange(rir_w.shape[-1], device=rir_w.device, dtype=torch.float64) / sample_rate
     return decay_time_s(energy_decay_db(rir_w, beyond), time).float()
+
+
+def octave_t30_s(rir_w: Tensor, sample_rate: int, centres_hz: Sequence[float]) -> Tensor:
+    """T30 (B, bands) s in octave bands, of responses (B, R); NaN where −35 dB is not reached.
+
+    The bands are zero-phase Butterworth filters, so that the decay is not delayed. A response that was cut is continued by its own
+    decay, as the cut alone would look like a short one.
+
+    Args:
+        rir_w: (B, R).
+        sample_rate: Hz.
+        centres_hz: octave centres; those whose upper edge is beyond the Nyquist frequency give NaN.
+    """
+    length = rir_w.shape[-1]
+    n = 2 * length  # a zero-phase filter rings to both sides: the second half takes what would wrap around
+    spectrum = torch.fft.rfft(rir_w.double(), n=n)
+    frequency = torch.fft.rfftfreq(n, 1 / sample_rate, device=rir_w.device).double()
+    found = []
+    for centre in centres_hz:
+        if centre * 2**0.5 >= sample_rate / 2:
+            found.append(torch.full((len(rir_w),), torch.nan, device=rir_w.device))
+            continue
+        band = torch.fft.irfft(spectrum * octave_gain(frequency, centre), n=n)[..., :length]
+        found.append(_t30_of_cut(band, sample_rate))
+    return torch.stack(found, dim=1)
+
+
+def _t30_of_cut(band: Tensor, sample_rate: int) -> Tensor:
+    """T30 (B,) s of decays (B, R) that go on after their end: what is missing is its last power, falling on at the slope found so far."""
+    last = band[..., -max(1, band.shape[-1] // 10) :].square().mean(-1)
+    found = t30_s(band, sample_rate)
+    for _ in range(3):
+        found = t30_s(band, sample_rate, last * found * sample_rate / (6 * math.log(10)))
+    return found
 
 
 def arrival_sample(rir_w: Tensor) -> Tensor:

@@ -1,0 +1,124 @@
+"""One room of a bank as a figure: floor plan, echogram, decay with its T30, direction of arrival over time."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from elsa_lightning.acoustics.ambisonics import DIPOLES_XYZ, W, angles_from_direction
+from elsa_lightning.acoustics.bank import RoomBank
+from elsa_lightning.acoustics.decay import energy_decay_db
+from elsa_lightning.acoustics.geometry import SPEED_OF_SOUND, Scene
+from elsa_lightning.errors import ConfigError, DataError
+
+ECHOGRAM_S = 0.1
+WINDOW_S = 0.005
+"""Duration over which the intensity is summed for one direction."""
+
+
+def draw_room(bank: RoomBank, room: int, path: str | Path) -> Path:
+    """Draw a room into a PNG, PDF or SVG file.
+
+    Raises:
+        ConfigError: matplotlib is not installed.
+        DataError: the file cannot be written.
+    """
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise ConfigError("figures need matplotlib", "pip install 'elsa-lightning[notebooks]'") from None
+    figure = Figure(figsize=(11, 8), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(2, 2)
+    scene = bank.scene.select(slice(room, room + 1))
+    rir = bank.rir(torch.tensor([room]))[0]  # (4, R)
+    _plan(axes[0, 0], scene)
+    _echogram(axes[0, 1], rir[W], bank.sample_rate, scene.distance_m.item())
+    _decay(axes[1, 0], rir[W], bank.sample_rate, bank.labels["t30_s"][room].item())
+    _directions(axes[1, 1], rir, bank.sample_rate, scene)
+    labels = {name: bank.labels[name][room].item() for name in ("t30_s", "c50_db", "drr_db")}
+    size = " × ".join(f"{side:.1f}" for side in scene.size[0].tolist())
+    figure.suptitle(f"room {room}: {size} m, T30 {labels['t30_s']:.2f} s, C50 {labels['c50_db']:.1f} dB, DRR {labels['drr_db']:.1f} dB")
+    try:
+        figure.savefig(path, dpi=120)
+    except (OSError, ValueError) as fault:
+        raise DataError(f"the figure {path} could not be written ({fault})", "name it ….png in a folder that exists") from fault
+    return Path(path)
+
+
+def _plan(axis: Any, scene: Scene) -> None:
+    from matplotlib.patches import Rectangle
+
+    length, width, height = scene.size[0].tolist()
+    axis.add_patch(Rectangle((0, 0), length, width, fill=False, linewidth=2))
+    for point, marker, name in ((scene.source[0], "*", "source"), (scene.microphone[0], "o", "microphone")):
+        x, y, z = point.tolist()
+        axis.plot(x, y, marker, markersize=11, label=f"{name}, {z:.2f} m high")
+    x, y, _ = scene.microphone[0].tolist()
+    axis.annotate("", (x + 0.15 * length, y), (x, y), arrowprops={"arrowstyle": "->"})
+    axis.set(aspect="equal", xlabel="x, m (the microphone looks along the arrow)", ylabel="y, m", title=f"plan; ceiling at {height:.2f} m")
+    axis.margins(0.08)
+    axis.legend(loc="upper left", bbox_to_anchor=(1.02, 1.0))
+
+
+def _echogram(axis: Any, w: Tensor, rate: int, distance: float) -> None:
+    part = w[: round(ECHOGRAM_S * rate)]
+    level = 20 * torch.log10((part.abs() / w.abs().max()).clamp_min(1e-6))
+    axis.plot(1000 * torch.arange(len(part)) / rate, level, linewidth=0.6)
+    axis.axvline(1000 * distance / SPEED_OF_SOUND, color="tab:red", linewidth=0.8, label="direct sound, by distance")
+    axis.set(xlabel="time, ms", ylabel="|W|, dB re its peak", ylim=(-80, 3), title="echogram")
+    axis.legend(loc="upper right")
+
+
+def _decay(axis: Any, w: Tensor, rate: int, t30: float) -> None:
+    decay = energy_decay_db(w[None])[0]
+    time = torch.arange(len(decay)) / rate
+    axis.plot(time, decay, label="backward integral of the stored response")
+    reached = (decay <= -5).nonzero()
+    if len(reached) and math.isfinite(t30):
+        start = time[reached[0, 0]].item()
+        axis.plot([start, start + t30 / 2], [-5, -35], "--", label=f"T30 of the label, {t30:.2f} s")
+    axis.set(xlabel="time, s", ylabel="dB", ylim=(-65, 3), title="energy decay")
+    axis.legend(loc="upper right")
+
+
+def _directions(axis: Any, rir: Tensor, rate: int, scene: Scene) -> None:
+    azimuth, elevation, energy = directions_over_time(rir, rate)
+    time = 1000 * (torch.arange(len(azimuth)) + 0.5) * WINDOW_S
+    shown = time < 1000 * ECHOGRAM_S
+    size = 8 + 60 * (energy / energy.max()).sqrt()[shown]
+    for values, truth, name, colour in (
+        (azimuth, scene.azimuth, "azimuth", "tab:blue"),
+        (elevation, scene.elevation, "elevation", "tab:orange"),
+    ):
+        axis.scatter(time[shown], torch.rad2deg(values[shown]), s=size, color=colour, label=name)
+        axis.axhline(math.degrees(truth.item()), color=colour, linewidth=0.8)
+    axis.set(
+        xlabel="time, ms",
+        ylabel="degrees",
+        ylim=(-185, 185),
+        yticks=range(-180, 181, 90),
+        title="direction of the intensity; lines: the source",
+    )
+    axis.legend(loc="upper right")
+
+
+def directions_over_time(rir: Tensor, rate: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Direction of the active intensity W·[X, Y, Z], summed over windows of `WINDOW_S`.
+
+    Args:
+        rir: (4, R).
+        rate: Hz.
+
+    Returns:
+        azimuth, elevation (windows,) rad, and the windows' energy of W.
+    """
+    length = round(WINDOW_S * rate)
+    whole = rir[:, : rir.shape[1] // length * length].unflatten(1, (-1, length))  # (4, windows, samples)
+    intensity = (whole[[W]] * whole[list(DIPOLES_XYZ)]).sum(2).T  # (windows, 3)
+    return *angles_from_direction(intensity), whole[W].square().sum(1)

@@ -1,0 +1,121 @@
+"""Rooms in words and numbers, for the command line `elsa rooms`."""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from elsa_lightning.acoustics.bands import usable_bands
+from elsa_lightning.acoustics.bank import RoomBank, engine_of
+from elsa_lightning.acoustics.decay import octave_t30_s
+from elsa_lightning.acoustics.geometry import Scene
+from elsa_lightning.acoustics.render import render_rir
+from elsa_lightning.acoustics.sampling import draw_rooms
+from elsa_lightning.errors import ConfigError
+from elsa_lightning.provenance import hardware
+from elsa_lightning.schema import Experiment, RoomsConfig
+
+UNITS = {
+    "azimuth": ("azimuth, °", math.degrees(1)),
+    "elevation": ("elevation, °", math.degrees(1)),
+    "distance_m": ("distance, m", 1.0),
+    "floor_area_m2": ("floor area, m²", 1.0),
+    "volume_m3": ("volume, m³", 1.0),
+    "t30_s": ("T30, s", 1.0),
+    "c50_db": ("C50, dB", 1.0),
+    "drr_db": ("DRR, dB", 1.0),
+}
+"""Label → its heading and the factor from the label's unit to the heading's."""
+
+
+def sample_lines(cfg: Experiment, split: str, count: int, measure: bool) -> list[str]:
+    """A table of drawn rooms: size, mean absorption, place of the source; measured labels if asked for."""
+    rooms, rate = cfg.rooms, cfg.audio.sample_rate
+    ranges = rooms.test_ranges if split == "test" else rooms.ranges
+    scene = draw_rooms(count, ranges, rooms, rooms.seed, split, rate)
+    labels = engine_of(rooms)(scene, rooms, rate)[1] if measure else scene.labels()
+    size = [" × ".join(f"{side:.2f}" for side in room) for room in scene.size.tolist()]
+    absorption = [f"{value:.2f}" for value in scene.absorption.flatten(1).mean(1).tolist()]
+    columns = {"room": [str(i) for i in range(count)], "L × W × H, m": size, "absorption": absorption}
+    columns |= {UNITS[name][0]: _column(values, UNITS[name][1]) for name, values in labels.items()}
+    return table(columns)
+
+
+def _column(values: Tensor, factor: float) -> list[str]:
+    return [f"{value * factor:.2f}" for value in values.tolist()]
+
+
+def table(columns: dict[str, list[str]]) -> list[str]:
+    """Right-aligned columns under their headings."""
+    widths = [max(len(name), *map(len, cells)) for name, cells in columns.items()]
+    rows = [list(columns), *zip(*columns.values(), strict=True)]
+    return ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
+
+
+def bank_lines(bank: RoomBank) -> list[str]:
+    """What a bank is, and the spread of its labels."""
+    shares = (0.0, 0.05, 0.5, 0.95, 1.0)
+    quantiles = torch.tensor(shares)
+    columns: dict[str, list[str]] = {"label": [], **{name: [] for name in ("least", "5 %", "median", "95 %", "most")}}
+    for name, (heading, factor) in UNITS.items():
+        columns["label"].append(heading)
+        for column, value in zip(list(columns)[1:], (bank.labels[name].float().quantile(quantiles) * factor).tolist(), strict=True):
+            columns[column].append(f"{value:.2f}")
+    seconds = bank.samples.shape[-1] / bank.sample_rate
+    engine = bank.source.get("rooms", {}).get("engine", "unknown engine")
+    head = (
+        f"{len(bank)} rooms ({bank.source.get('split', '?')}), {bank.sample_rate} Hz, {seconds:g} s, {engine}; content {bank.content_hash}"
+    )
+    return [head, *table(columns)]
+
+
+def room_lines(bank: RoomBank, room: int) -> list[str]:
+    """Everything about one room of a bank."""
+    scene = bank.scene.select(slice(room, room + 1))
+    bands = usable_bands(bank.source["rooms"]["bands_hz"], bank.sample_rate)
+    octaves = octave_t30_s(bank.rir(torch.tensor([room]))[:, 0], bank.sample_rate, bands)[0].tolist()
+
+    def place(point: Tensor) -> str:
+        return ", ".join(f"{value:.2f}" for value in point[0].tolist())
+
+    lines = [
+        f"room {room}: {' × '.join(f'{side:.2f}' for side in scene.size[0].tolist())} m, diffuseness {scene.diffuseness.item():.2f}",
+        f"source ({place(scene.source)}) m, microphone ({place(scene.microphone)}) m",
+    ]
+    lines += [f"{heading:16s} {bank.labels[name][room].item() * factor:9.2f}" for name, (heading, factor) in UNITS.items()]
+    words = [f"{hz:g} Hz {'too long to tell' if math.isnan(t) else f'{t:.2f}'}" for hz, t in zip(bands, octaves, strict=True)]
+    return [*lines, "T30 by octave, s   " + " · ".join(words)]
+
+
+def bench(sample_rate: int, length_s: float, batch: int, repeats: int, device: str) -> dict[str, Any]:
+    """Median rooms per second of the full response (images, tail, all octave bands) and of its images alone."""
+    if min(sample_rate, batch, repeats) < 1 or length_s <= 0:
+        raise ConfigError("a rate, length, batch or number of repeats that is not positive", "give numbers above 0")
+    if device != "cpu" and not torch.cuda.is_available():
+        raise ConfigError(f"--device {device}: torch sees no GPU here", "leave it out, or install a CUDA build of torch")
+    rooms = RoomsConfig()
+    scene = draw_rooms(batch, rooms.ranges, rooms, rooms.seed, "train", sample_rate).to(device)
+
+    def rate_of(late: bool) -> float:
+        seconds = []
+        for _ in range(repeats + 1):
+            start = time.perf_counter()
+            _render(scene, sample_rate, length_s, rooms, late)
+            seconds.append(time.perf_counter() - start)
+        return round(batch / statistics.median(seconds[1:]), 1)
+
+    name = torch.cuda.get_device_name() if device != "cpu" else hardware()
+    about = {"device": name, "threads": torch.get_num_threads(), "torch": torch.__version__}
+    sizes = {"sample_rate": sample_rate, "rir_s": length_s, "batch": batch, "bands": len(usable_bands(rooms.bands_hz, sample_rate))}
+    return {**about, **sizes, "rooms_per_s": rate_of(True), "rooms_per_s_images_alone": rate_of(False)}
+
+
+def _render(scene: Scene, sample_rate: int, length_s: float, rooms: RoomsConfig, late: bool) -> None:
+    render_rir(scene, sample_rate, length_s, rooms.bands_hz, rooms.air, rooms.high_pass_hz, late, chunk=len(scene))
+    if scene.size.is_cuda:
+        torch.cuda.synchronize()
