@@ -1,4 +1,7 @@
-"""First-order ambisonics: encoding, rotation and conversion. ACN order W, Y, Z, X with SN3D weights everywhere in this package."""
+"""Ambisonics: encoding, rotation and conversion. ACN order (W, Y, Z, X, …) with SN3D weights everywhere in this package.
+
+The product is first-order; encoding, yaw, mirrors and N3D take any order, general rotations and FuMa the first.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,9 @@ import math
 
 import torch
 from torch import Tensor
+
+from elsa_lightning.acoustics.spherical_harmonics import degrees_and_indices, order_of, spherical_harmonics
+from elsa_lightning.errors import DataError
 
 W, Y, Z, X = 0, 1, 2, 3
 """Channel indices of ACN order."""
@@ -39,54 +45,105 @@ def angles_from_direction(direction: Tensor) -> tuple[Tensor, Tensor]:
     return torch.atan2(y, x), torch.atan2(z, torch.hypot(x, y))
 
 
-def encode_direction(direction: Tensor) -> Tensor:
-    """Gains (…, 4) with which a plane wave from `direction` (…, 3), a unit vector towards the source, enters the four channels."""
+def encode_direction(direction: Tensor, order: int = 1) -> Tensor:
+    """Gains with which a plane wave enters the channels.
+
+    Args:
+        direction: (…, 3) unit vectors towards the source.
+        order: ambisonic order N.
+
+    Returns:
+        (…, (N + 1)²).
+    """
+    if order != 1:
+        return spherical_harmonics(direction, order)
     x, y, z = direction.unbind(-1)
     return torch.stack([torch.ones_like(x), y, z, x], dim=-1)
 
 
-def encode(mono: Tensor, direction: Tensor) -> Tensor:
-    """Plane waves `mono` (B, T) from `direction` (B, 3) as FOA (B, 4, T), without any room."""
-    return encode_direction(direction).to(mono.dtype)[..., None] * mono[:, None, :]
+def encode(mono: Tensor, direction: Tensor, order: int = 1) -> Tensor:
+    """Plane waves `mono` (B, T) from `direction` (B, 3), without any room: (B, (order + 1)², T)."""
+    return encode_direction(direction, order).to(mono.dtype)[..., None] * mono[:, None, :]
 
 
-def rotate_yaw(foa: Tensor, angle: Tensor) -> Tensor:
-    """Turn the scene about the vertical axis: a source at azimuth a moves to a + angle.
+def rotate_yaw(signal: Tensor, angle: Tensor) -> Tensor:
+    """Turn the scene about the vertical axis: a source at azimuth a moves to a + angle. Exact at any order.
+
+    Channels m and −m of a degree turn into each other by |m| times the angle; those of index 0 (W, Z, …) are untouched.
+
+    Args:
+        signal: (B, (N + 1)², T).
+        angle: (B,) rad, counter-clockwise.
+    """
+    turned = list(signal.unbind(1))
+    angle = angle.to(signal.dtype)
+    for channel, (n, m) in enumerate(degrees_and_indices(order_of(signal.shape[1]))):
+        if m > 0:
+            cos, sin = (m * angle).cos()[:, None], (m * angle).sin()[:, None]  # (B, 1)
+            opposite = n * n + n - m
+            turned[opposite] = signal[:, channel] * sin + signal[:, opposite] * cos
+            turned[channel] = signal[:, channel] * cos - signal[:, opposite] * sin
+    return torch.stack(turned, dim=1)
+
+
+def rotate(foa: Tensor, rotation: Tensor) -> Tensor:
+    """Turn a first-order scene: a source in direction d moves to `rotation` · d.
 
     Args:
         foa: (B, 4, T).
-        angle: (B,) rad, counter-clockwise.
+        rotation: (B, 3, 3), orthogonal, on the axes x, y, z; a reflection mirrors the scene.
 
-    Returns:
-        (B, 4, T); W and Z are untouched.
+    Raises:
+        DataError: a matrix that is not orthogonal would change the sound, not turn it; or more channels than four.
     """
-    cos, sin = angle.to(foa.dtype).cos()[:, None], angle.to(foa.dtype).sin()[:, None]  # (B, 1)
-    y = foa[:, X] * sin + foa[:, Y] * cos
-    x = foa[:, X] * cos - foa[:, Y] * sin
-    return torch.stack([foa[:, W], y, foa[:, Z], x], dim=1)
+    if foa.shape[1] != CHANNELS:
+        raise DataError(f"{foa.shape[1]} channels: general rotations are first-order", "use rotate_yaw and mirror at higher orders")
+    matrix = rotation.to(foa.dtype)
+    identity = torch.eye(3, dtype=foa.dtype, device=foa.device)
+    if not torch.allclose(matrix @ matrix.transpose(1, 2), identity.expand_as(matrix), atol=1e-4):
+        raise DataError("the rotation is not orthogonal", "give rotation matrices: R · Rᵀ = 1")
+    dipoles = matrix @ foa[:, list(DIPOLES_XYZ)]  # (B, 3, T)
+    return torch.stack([foa[:, W], dipoles[:, 1], dipoles[:, 2], dipoles[:, 0]], dim=1)
 
 
-def mirror_left_right(foa: Tensor, flag: Tensor) -> Tensor:
-    """Reflect the scene at the median plane (azimuth → −azimuth) where `flag` (B,) bool is set; foa (B, 4, T)."""
-    signs = torch.ones(foa.shape[0], CHANNELS, 1, dtype=foa.dtype, device=foa.device)
-    signs[:, Y, 0] = torch.where(flag, -1.0, 1.0).to(foa.dtype)
-    return foa * signs
+PLANES = {"left_right": lambda n, m: m < 0, "front_back": lambda n, m: (m < 0) != (m % 2 == 1), "up_down": lambda n, m: (n + m) % 2 == 1}
+"""Mirror plane → whether a channel of degree n and index m changes sign."""
 
 
-def _dipole_gain(foa: Tensor, gain: float) -> Tensor:
-    gains = torch.full((CHANNELS, 1), gain, dtype=foa.dtype, device=foa.device)
-    gains[W] = 1.0
-    return foa * gains
+def mirror(signal: Tensor, flag: Tensor, plane: str = "left_right") -> Tensor:
+    """Reflect the scene where `flag` is set. Exact at any order.
+
+    Args:
+        signal: (B, (N + 1)², T).
+        flag: (B,) bool.
+        plane: `left_right` (azimuth → −azimuth), `front_back` (azimuth → 180° − azimuth) or `up_down` (elevation → −elevation).
+    """
+    if plane not in PLANES:
+        raise DataError(f"there is no mirror plane '{plane}'", f"choose {', '.join(PLANES)}")
+    odd = torch.tensor([PLANES[plane](n, m) for n, m in degrees_and_indices(order_of(signal.shape[1]))], device=signal.device)
+    signs = torch.where(flag[:, None] & odd, -1.0, 1.0).to(signal.dtype)  # (B, channels)
+    return signal * signs[..., None]
 
 
-def n3d_from_sn3d(foa: Tensor) -> Tensor:
-    """SN3D (…, 4, T) to N3D: the dipoles gain √3."""
-    return _dipole_gain(foa, math.sqrt(3.0))
+def mirror_left_right(signal: Tensor, flag: Tensor) -> Tensor:
+    """Reflect the scene at the median plane (azimuth → −azimuth) where `flag` (B,) bool is set; signal (B, (N + 1)², T)."""
+    return mirror(signal, flag)
 
 
-def sn3d_from_n3d(foa: Tensor) -> Tensor:
-    """N3D (…, 4, T) to SN3D."""
-    return _dipole_gain(foa, 1.0 / math.sqrt(3.0))
+def _degree_gain(signal: Tensor, power: float) -> Tensor:
+    degrees = [n for n, _ in degrees_and_indices(order_of(signal.shape[-2]))]
+    gains = torch.tensor([(2 * n + 1) ** power for n in degrees], dtype=signal.dtype, device=signal.device)
+    return signal * gains[:, None]
+
+
+def n3d_from_sn3d(signal: Tensor) -> Tensor:
+    """SN3D (…, (N + 1)², T) to N3D: degree n gains √(2n + 1)."""
+    return _degree_gain(signal, 0.5)
+
+
+def sn3d_from_n3d(signal: Tensor) -> Tensor:
+    """N3D (…, (N + 1)², T) to SN3D."""
+    return _degree_gain(signal, -0.5)
 
 
 def acn_from_fuma(foa: Tensor) -> Tensor:
