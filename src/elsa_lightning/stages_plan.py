@@ -78,7 +78,7 @@ READS: dict[str, tuple[str, ...]] = {
 SKIPS: dict[str, tuple[str, ...]] = {
     "rooms": _TRAINING_ROOMS,
     "text_states": ("captions.per_clip", "model.text.pooling_heads"),
-    "pretraining": _EVAL_RENDERING,
+    "pretraining": (*_EVAL_RENDERING, "data.text_states"),
     "train": (*_EVAL_RENDERING, "captions.per_clip"),
 }
 """Stage → keys below those of `READS` that do not change its result. (Training heeds validation figures only to select the best.)"""
@@ -136,6 +136,8 @@ def stage_config(experiment: Experiment, stage: str) -> dict[str, Any]:
     values = {key: value for key, value in leaves(experiment) if within(key, READS[stage]) and not within(key, skipped)}
     if stage in ("text_states", "train") and experiment.trainer.steps:
         del values["trainer.epochs"]
+    if stage == "train" and not _shares_text_states(experiment):
+        del values["data.text_states"]
     return values
 
 
@@ -150,7 +152,7 @@ def needed_parents(experiment: Experiment) -> dict[str, tuple[str, ...]]:
     pretrained = experiment.pretraining.steps > 0 and isinstance(spatial, CoordCnnConfig) and not spatial.checkpoint
     features = ("features_train", "features_eval") if cached else ()
     stages: dict[str, tuple[str, ...]] = {"rooms": (), **{name: ("rooms",) for name in features}}
-    if cached and experiment.data.text_states == "shared" and _text_is_frozen(experiment):
+    if _shares_text_states(experiment):
         stages["text_states"] = ("rooms",)
     if pretrained:
         stages["pretraining"] = ("rooms", *features)
@@ -161,9 +163,10 @@ def needed_parents(experiment: Experiment) -> dict[str, tuple[str, ...]]:
     return stages
 
 
-def _text_is_frozen(experiment: Experiment) -> bool:
-    text = experiment.model.text
-    return isinstance(text, MiniLmConfig) and text.trainable_layers == 0
+def _shares_text_states(experiment: Experiment) -> bool:
+    data, text = experiment.data, experiment.model.text
+    frozen = isinstance(text, MiniLmConfig) and text.trainable_layers == 0
+    return frozen and data.rendering == "cached" and data.text_states == "shared"
 
 
 def plan_run(experiment: Experiment, corpus_hash: str) -> list[StageRef]:

@@ -56,6 +56,16 @@ def changed(before, after):
         ("loss.area.weight=0", {"train", "embed", "evaluate"}),
         ("captions.word_keep=0.5", {"text_states", "train", "embed", "evaluate"}),
         ("captions.per_clip=2", {"embed", "evaluate"}),
+        ("captions.spatial_share=0.5", {"text_states", "train", "embed", "evaluate"}),
+        ("data.group=2", {"text_states", "pretraining", "train", "embed", "evaluate"}),
+        ("data.versions=7", {"features_train", "text_states", "pretraining", "train", "embed", "evaluate"}),
+        ("data.min_examples=70", {"features_train", "text_states", "pretraining", "train", "embed", "evaluate"}),
+        ("data.mono_share=0.3", {"features_train", "text_states", "pretraining", "train", "embed", "evaluate"}),
+        ("data.seed=7", set(STAGES) - {"rooms"}),
+        ("augmentation.mirror=true", {"text_states", "pretraining", "train", "embed", "evaluate"}),
+        ("trainer.batch_size=8", {"text_states", "train", "embed", "evaluate"}),
+        ("trainer.precision=32-true", {"text_states", "pretraining", "train", "embed", "evaluate"}),
+        ("model.text.max_tokens=9", {"text_states", "train", "embed", "evaluate"}),
         ("model.text.pooling_heads=2", {"train", "embed", "evaluate"}),
         ("trainer.steps=20", {"text_states", "train", "embed", "evaluate"}),
         ("seed=1", {"text_states", "pretraining", "train", "embed", "evaluate"}),
@@ -89,6 +99,12 @@ def test_choosing_the_best_checkpoint_heeds_the_validation_set(marks):
 def test_stages_that_an_experiment_needs(marks):
     assert list(marks()) == list(STAGES)
     assert list(marks(start=["trainer.steps=10"])) == ["rooms", "train", "embed", "evaluate"]
+    live = marks("data.text_states=live")
+    assert live["pretraining"] == marks()["pretraining"] and live["train"] != marks()["train"]
+    stream = ["trainer.steps=10", "model.text.name=minilm"]
+    assert marks("data.text_states=shared", start=stream) == marks("data.text_states=live", start=stream)
+    by_epochs = ["data.rendering=cached", "data.text_states=shared", "model.text.name=minilm", "trainer.steps=0"]
+    assert marks("trainer.epochs=1", start=by_epochs)["text_states"] != marks("trainer.epochs=2", start=by_epochs)["text_states"]
     for override in ("data.text_states=live", "data.rendering=stream", "model.text.name=tiny", "model.text.trainable_layers=1"):
         assert "text_states" not in marks(override)
     assert "pretraining" not in marks("model.spatial.name=static_iv")

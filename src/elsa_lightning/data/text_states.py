@@ -1,57 +1,107 @@
 """Token states of a frozen text encoder, computed once per caption and looked up by it.
 
-<folder>/states.npy (tokens, H) float16, mapped into memory   captions.npz (N,) each: key, start, tokens   manifest.json  written last
+<folder>/part-<k>.safetensors   states (tokens, H) float16, mapped into memory; key (N,), tokens (N,) int64      manifest.json  written last
+
+A part appears complete or not at all, so that an interrupted encoding goes on with the next one.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-import json
+import os
 import pathlib
 from collections.abc import Sequence
 
-import numpy as np
 import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor
 
-from elsa_lightning.atomic import disk_space_check, write_json
-from elsa_lightning.data.cache_files import file_hash
+from elsa_lightning.atomic import read_json, write_json
 from elsa_lightning.errors import DataError
 
-STATES, CAPTIONS, MANIFEST = "states.npy", "captions.npz", "manifest.json"
+MANIFEST = "manifest.json"
 REMEDY = "delete the folder: the captions are encoded again"
 FORMAT = 1
 
 
 def caption_key(caption: str) -> int:
-    """64 bits that stand for a caption."""
-    return int.from_bytes(hashlib.blake2b(caption.encode(), digest_size=8).digest(), "little")
+    """63 bits that stand for a caption."""
+    return int.from_bytes(hashlib.blake2b(caption.encode(), digest_size=8).digest(), "little") >> 1
+
+
+def part_path(folder: pathlib.Path, number: int) -> pathlib.Path:
+    """File of one part."""
+    return folder / f"part-{number:04d}.safetensors"
+
+
+def write_part(folder: pathlib.Path, number: int, captions: Sequence[str], states: Sequence[Tensor]) -> None:
+    """Write one part.
+
+    Args:
+        folder: of all parts.
+        number: of this one.
+        captions: N of them.
+        states: one `(tokens, H)` for each.
+    """
+    path = part_path(folder, number)
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    named = {
+        "states": torch.cat([state.to("cpu", torch.float16) for state in states]),
+        "key": torch.tensor([caption_key(caption) for caption in captions]),
+        "tokens": torch.tensor([len(state) for state in states]),
+    }
+    try:
+        save_file(named, temporary)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def has_part(folder: pathlib.Path, number: int, captions: Sequence[str]) -> bool:
+    """Whether a part is there and holds these captions."""
+    with contextlib.suppress(OSError, SafetensorError), safe_open(part_path(folder, number), framework="pt") as file:
+        return file.get_tensor("key").tolist() == [caption_key(caption) for caption in captions]
+    return False
+
+
+def write_manifest(folder: pathlib.Path, parts: int, captions: int) -> None:
+    """Declare a folder whole."""
+    write_json(folder / MANIFEST, {"format": FORMAT, "parts": parts, "captions": captions})
 
 
 class TextStates:
     """Looks captions' token states up; stands where a tokenizer would.
 
     Args:
-        folder: written by `TextStatesWriter`.
+        folder: with all parts and the manifest.
 
     Raises:
-        DataError: a file is missing, cut short, or not the one that the manifest describes.
+        DataError: a file is missing, cut short, or not what the manifest says.
     """
 
     def __init__(self, folder: str | pathlib.Path) -> None:
         self.folder = pathlib.Path(folder)
+        manifest = read_json(self.folder / MANIFEST)
+        if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+            raise DataError(f"{self.folder / MANIFEST} is missing or not a manifest of format {FORMAT}", REMEDY)
+        self._parts: list[Tensor] = []
+        self._spans: dict[int, tuple[int, int, int]] = {}
+        for number in range(manifest.get("parts", 0)):
+            self._open(part_path(self.folder, number))
+        if len(self._spans) != manifest.get("captions") or not self._parts:
+            raise DataError(f"{self.folder} holds {len(self._spans)} captions, its manifest says {manifest.get('captions')}", REMEDY)
+
+    def _open(self, path: pathlib.Path) -> None:
         try:
-            manifest = json.loads((self.folder / MANIFEST).read_text())
-            self.states = np.load(self.folder / STATES, mmap_mode="r", allow_pickle=False)  # (tokens, H)
-        except (OSError, ValueError, EOFError) as error:
-            raise DataError(f"{self.folder} cannot be read ({error})", REMEDY) from error
-        if manifest.get("format") != FORMAT or file_hash(self.folder / CAPTIONS) != manifest.get("captions_hash"):
-            raise DataError(f"{self.folder / CAPTIONS} is not the file that the manifest describes", REMEDY)
-        if list(self.states.shape) != manifest["shape"] or self.states.dtype != np.float16:
-            raise DataError(f"{self.folder / STATES} has shape {self.states.shape}, not {tuple(manifest['shape'])} float16", REMEDY)
-        with np.load(self.folder / CAPTIONS, allow_pickle=False) as file:
-            spans = zip(file["start"].tolist(), file["tokens"].tolist(), strict=True)
-            self._spans = dict(zip(file["key"].tolist(), spans, strict=True))
+            with safe_open(path, framework="pt") as file:
+                states, key, tokens = (file.get_tensor(name) for name in ("states", "key", "tokens"))
+        except (OSError, SafetensorError) as error:
+            raise DataError(f"{path} cannot be read ({error})", REMEDY) from error
+        starts = (tokens.cumsum(0) - tokens).tolist()
+        self._spans |= {k: (len(self._parts), start, n) for k, start, n in zip(key.tolist(), starts, tokens.tolist(), strict=True)}
+        self._parts.append(states)
 
     def __len__(self) -> int:
         return len(self._spans)
@@ -62,68 +112,18 @@ class TextStates:
         Raises:
             DataError: a caption that was not encoded.
         """
-        spans = [self._span(caption) for caption in captions]
-        longest = max(count for _, count in spans)
-        states = torch.zeros(len(spans), longest, self.states.shape[1], dtype=torch.float16)
-        mask = torch.zeros(len(spans), longest, dtype=torch.int64)
-        for row, (start, count) in enumerate(spans):
-            states[row, :count] = torch.from_numpy(np.array(self.states[start : start + count]))
-            mask[row, :count] = 1
+        found = [self._states_of(caption) for caption in captions]
+        longest = max(map(len, found))
+        states = torch.zeros(len(found), longest, found[0].shape[1], dtype=torch.float16)
+        mask = torch.zeros(len(found), longest, dtype=torch.int64)
+        for row, state in enumerate(found):
+            states[row, : len(state)] = state
+            mask[row, : len(state)] = 1
         return {"states": states, "attention_mask": mask}
 
-    def _span(self, caption: str) -> tuple[int, int]:
+    def _states_of(self, caption: str) -> Tensor:
         try:
-            return self._spans[caption_key(caption)]
+            part, start, count = self._spans[caption_key(caption)]
         except KeyError:
             raise DataError(f"the caption “{caption}” is not among the {len(self)} of {self.folder}", REMEDY) from None
-
-
-class TextStatesWriter:
-    """Writes a folder that `TextStates` reads; the manifest, written by `close`, makes it whole.
-
-    Args:
-        folder: to write to.
-        tokens: number of tokens of all captions together.
-        width: H.
-
-    Raises:
-        RunError: the disk is too small.
-    """
-
-    def __init__(self, folder: str | pathlib.Path, tokens: int, width: int) -> None:
-        self.folder = pathlib.Path(folder)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        (self.folder / MANIFEST).unlink(missing_ok=True)
-        disk_space_check(self.folder, 2 * tokens * width / 0.95)
-        self._states = np.lib.format.open_memmap(self.folder / STATES, mode="w+", dtype=np.float16, shape=(tokens, width))
-        self._rows: list[tuple[int, int, int]] = []
-        self._end = 0
-
-    def add(self, captions: Sequence[str], states: Tensor, mask: Tensor) -> None:
-        """Append captions.
-
-        Args:
-            captions: B, none of them added before.
-            states: `(B, L, H)`.
-            mask: `(B, L)`, ones first.
-        """
-        for caption, state, count in zip(captions, states.to("cpu", torch.float16).numpy(), mask.sum(1).tolist(), strict=True):
-            self._states[self._end : self._end + count] = state[:count]
-            self._rows.append((caption_key(caption), self._end, count))
-            self._end += count
-
-    def close(self) -> None:
-        """Finish the folder."""
-        if self._end != len(self._states):
-            raise ValueError(f"{self._end} tokens were added, {len(self._states)} were announced")
-        self._states.flush()
-        key, start, tokens = zip(*self._rows, strict=True)
-        columns = {"key": np.array(key, np.uint64), "start": np.array(start, np.int64), "tokens": np.array(tokens, np.int64)}
-        np.savez(self.folder / CAPTIONS, **columns)
-        about = {
-            "format": FORMAT,
-            "shape": list(self._states.shape),
-            "captions": len(key),
-            "captions_hash": file_hash(self.folder / CAPTIONS),
-        }
-        write_json(self.folder / MANIFEST, about)
+        return self._parts[part][start : start + count]

@@ -58,8 +58,7 @@ def open_data(stage: Stage, banks: dict[str, RoomBank]) -> SpatialAudioText:
         caches = {}
         if "features_train" in stage.parents:
             caches["train"] = FeatureCache.load(stage.parents["features_train"] / "train")
-        if "features_eval" in stage.parents:
-            caches |= {split: FeatureCache.load(stage.parents["features_eval"] / split) for split in ("val", "test")}
+        caches |= {split: FeatureCache.load(stage.parents["features_eval"] / split) for split in ("val", "test")}
     states = TextStates(stage.parents["text_states"]) if "text_states" in stage.parents else None
     return SpatialAudioText(cfg, open_corpus(cfg.data.corpus), banks, build_tokenizer(cfg.model.text), caches, states)
 

@@ -32,10 +32,12 @@ def inference_device(accelerator: str) -> str:
 
 
 def inference_autocast(precision: str, device: str) -> torch.autocast:
-    """The arithmetic of training, for passes without a trainer.
+    """The arithmetic of training on this device, for passes without a trainer.
 
     Args:
         precision: `trainer.precision`.
         device: of `inference_device`.
     """
-    return torch.autocast(device, torch.bfloat16, enabled=resolve_precision(precision, device).startswith("bf16"))
+    resolved = resolve_precision(precision, device)
+    half = torch.float16 if resolved.startswith("16") and device != "cpu" else torch.bfloat16
+    return torch.autocast(device, half, enabled=resolved.startswith(("bf16", "16")))
