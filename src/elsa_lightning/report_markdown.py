@@ -97,8 +97,9 @@ def _bar(floor: dict[str, Any], column: dict[str, Any]) -> str:
     """The bar as a number; one that multiplies a measured value, with what that comes to."""
     if not floor["times"]:
         return f"{floor['value']:g}"
-    found = sorted({_number(one["bar"], column) for one in floor["seeds"].values() if one["bar"] is not None})
-    reached = f" ({' or '.join(found)})" if found else ""
+    found = sorted({one["bar"] for one in floor["seeds"].values() if one["bar"] is not None})
+    words = dict.fromkeys(_number(value, column) for value in found)
+    reached = f" = {' or '.join(words)}" if words else ""
     return f"{floor['value']:g} × {floor['times'].rpartition('/')[2].replace('_', ' ')}{reached}"
 
 

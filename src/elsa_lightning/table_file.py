@@ -104,6 +104,8 @@ class Table:
     floors: list[Floor] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     """Sentences below the table."""
+    profile: str = ""
+    """The only profile that the rows make sense for; empty: any."""
 
     def column(self, key: str) -> Column:
         """The column that shows a metric."""

@@ -92,8 +92,12 @@ def plan(
         overrides: `key=value` words of the command line.
 
     Raises:
-        ConfigError: a row that does not resolve.
+        ConfigError: a row that does not resolve, or a table about another profile.
     """
+    if table.profile and table.profile != (profile or PAPER):
+        raise ConfigError(
+            f"the table {table.table} is about the profile {table.profile}, not {profile or PAPER}", f"--profile {table.profile}"
+        )
     seeds = tuple(seeds or table.seeds)
     hashes: dict[str, str] = {}
     runs = {}

@@ -131,7 +131,7 @@ GOLDEN = """# A tiny table
 ## Floors, every seed
 
 - ✗ Static: Error, ° <= 19.5: ✓ 19.0, ✗ 21.0
-- ✓ Static: mAP@10, % >= 10 × chance r1 (10.0): ✓ 50.0, ✓ 50.0
+- ✓ Static: mAP@10, % >= 10 × chance r1 = 10.0: ✓ 50.0, ✓ 50.0
 """
 
 

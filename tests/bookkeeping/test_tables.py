@@ -32,7 +32,10 @@ def test_every_experiment_resolves(path, profile):
 @pytest.mark.parametrize("profile", [None, *(path.stem for path in PROFILES)])
 @pytest.mark.parametrize("path", TABLES, ids=lambda path: path.stem)
 def test_every_table_plans(path, profile):
-    made = plan(load_table(path), profile, lambda corpus: "c0ffee", seeds=[0])
+    table = load_table(path)
+    if table.profile and table.profile != profile:
+        pytest.skip(f"a table about the profile {table.profile}")
+    made = plan(table, profile, lambda corpus: "c0ffee", seeds=[0])
     assert made.stages[0].stage == "rooms"
     assert describe(made.table)
 
@@ -151,3 +154,18 @@ def test_the_papers_figures_are_those_of_the_reference():
         "clap_audiocaps": "29.3p ",
         "clap_real": "27.3p ",
     }
+
+
+def test_a_table_about_one_profile_refuses_others():
+    table = load_table(ROOT / "ablations" / "desk_recipe.yaml")
+    with pytest.raises(ConfigError, match="about the profile desk, not paper"):
+        plan(table, None, lambda corpus: "c0ffee")
+
+
+def test_every_part_of_the_desk_recipe_makes_a_difference():
+    """`full` is the full row of spatial_branch, and each other row trains something else."""
+    recipe, branch = (load_table(ROOT / "ablations" / f"{name}.yaml") for name in ("desk_recipe", "spatial_branch"))
+    plans = [plan(table, "desk", lambda corpus: "c0ffee", seeds=[0]).runs for table in (recipe, branch)]
+    trained = {row: {ref.stage: ref.fingerprint for ref in stages}["train"] for (row, _), stages in plans[0].items()}
+    assert len(set(trained.values())) == len(trained) == 9
+    assert plans[0]["full", 0][-1].run_id == plans[1]["learned_spatial", 0][-1].run_id

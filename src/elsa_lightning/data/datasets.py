@@ -1,4 +1,5 @@
-"""Examples by (epoch, index), and how they become a batch. Neither rooms nor captions are here yet: they need the rooms' measured labels.
+"""Examples by (epoch, index), and how they become a batch. A streamed example has no room yet, and none its captions: they need
+the room's measured labels.
 
 A faulty clip comes out of a worker process as a value, not as an exception: so its message reaches the user as it was written, without the
 worker's traceback. `SpatialAudioText` raises it.

@@ -1,4 +1,5 @@
-"""What the caption says: text towers. Each takes tokens (`input_ids`, `attention_mask`, both `(B, L)`) and gives `(B, width)`."""
+"""What the caption says: text towers. Each takes tokens (`input_ids`, `attention_mask`, both `(B, L)`) and gives `(B, width)`;
+MiniLM takes its own states (`states (B, L, H)`, `attention_mask`) instead, where they were computed before."""
 
 from __future__ import annotations
 
