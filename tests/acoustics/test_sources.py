@@ -1,0 +1,98 @@
+"""Several and moving sources: linear, equal to still ones where they stand still, and heard where they are."""
+
+import pytest
+import torch
+
+from elsa_lightning.acoustics.ambisonics import angles_from_direction
+from elsa_lightning.acoustics.convolve import convolve
+from elsa_lightning.acoustics.render import render_rir
+from elsa_lightning.acoustics.sources import SoundSource, render_sources
+from elsa_lightning.errors import DataError
+
+RATE, RIR_S, BANDS = 8000, 0.2, [1000.0]
+LEFT, FRONT = torch.tensor([1.7, 3.1, 1.3]), torch.tensor([3.2, 1.6, 1.3])  # of the microphone at (1.7, 1.6, 1.3)
+
+
+def noise(seconds, seed=0):
+    return torch.randn(round(seconds * RATE), generator=torch.Generator().manual_seed(seed))
+
+
+def render(room, *sources, **options):
+    return render_sources(room, sources, RATE, RIR_S, BANDS, **options)
+
+
+def test_one_still_source_is_a_convolution(one_room):
+    mono = noise(0.3)
+    rir = render_rir(one_room, RATE, RIR_S, BANDS)
+    expected = convolve(mono[None], rir, len(mono) + round(RIR_S * RATE) - 1)[0]
+    torch.testing.assert_close(render(one_room, SoundSource(mono, one_room.source)), expected)
+
+
+def test_a_path_that_stays_is_a_still_source(one_room):
+    mono = noise(0.3)
+    still = render(one_room, SoundSource(mono, LEFT[None]))
+    staying = render(one_room, SoundSource(mono, LEFT.expand(3, 3), torch.tensor([0.0, 0.1, 0.25])))
+    assert (staying - still).norm() < 1e-4 * still.norm()
+
+
+def test_sources_add_up_with_their_levels_and_starts(one_room):
+    first, second = SoundSource(noise(0.3), LEFT[None]), SoundSource(noise(0.2, 1), FRONT[None], start_s=0.25, level_db=-6.0)
+    together = render(one_room, first, second, length_s=0.8)
+    alone = render(one_room, first, length_s=0.8)
+    late = together - alone
+    assert together.shape == (4, 6400) and late[:, : round(0.25 * RATE)].abs().max() < 1e-6
+    louder = render(one_room, first, SoundSource(second.mono, second.path, start_s=0.25), length_s=0.8) - alone
+    torch.testing.assert_close(late, louder * 10 ** (-6 / 20), atol=1e-5, rtol=1e-4)
+
+
+def test_a_moving_source_is_heard_where_it_is(one_room):
+    one_room.absorption = torch.full((1, 6, 1), 0.95)
+    angle = torch.linspace(0, torch.pi / 2, 7)
+    path = one_room.microphone + 1.4 * torch.stack([angle.cos(), angle.sin(), torch.zeros(7)], 1)
+    foa = render(one_room, SoundSource(noise(1.4), path, torch.linspace(0.2, 1.2, 7)))
+    for second, expected in ((0.1, 0.0), (0.45, 22.5), (0.7, 45.0), (0.95, 67.5), (1.35, 90.0)):
+        part = foa[:, round((second - 0.05) * RATE) : round((second + 0.05) * RATE)]
+        azimuth, _ = angles_from_direction((part[[0]] * part[[3, 1, 2]]).sum(1))
+        assert torch.rad2deg(azimuth).item() == pytest.approx(expected, abs=8)
+
+
+def test_the_level_does_not_dip_between_points(one_room):
+    """Halfway between two near points the shares are a half each: the same early sound and the same tail, in phase."""
+    near = torch.stack([LEFT, LEFT + 0.01])
+    foa = render(one_room, SoundSource(noise(2.0), near, torch.tensor([0.5, 1.5])))
+    power = foa[0].unfold(0, 2400, 2400).square().mean(1)[1:6]
+    assert 10 * torch.log10(power.max() / power.min()) < 1.5
+
+
+def test_shares_add_up_to_one():
+    source = SoundSource(noise(0.5), torch.zeros(4, 3), torch.tensor([0.1, 0.2, 0.25, 0.4]), start_s=0.05)
+    shares = source.weights(RATE)
+    assert shares.shape == (4, 4000) and (shares >= 0).all()
+    torch.testing.assert_close(shares.sum(0), torch.ones(4000))
+    assert shares[0, 0] == 1 and shares[3, -1] == 1  # it stands before the first and after the last point
+    assert shares[:, round(0.1 * RATE)].tolist() == pytest.approx([0.5, 0.5, 0, 0], abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"mono": torch.zeros(2, 8)}, "one channel"),
+        ({"path": torch.zeros(2)}, "points"),
+        ({"path": torch.tensor([[1.0, 1, 1], [2, 1, 1]])}, "2 points need 2 times"),
+        ({"path": torch.tensor([[1.0, 1, 1], [2, 1, 1]]), "time_s": torch.tensor([1.0, 1.0])}, "do not rise"),
+        ({"start_s": -1.0}, "starts at -1"),
+        ({"path": torch.tensor([[9.0, 1, 1]])}, "outside the room"),
+        ({"path": torch.tensor([[1.7, 1.6, 1.3]])}, "at the microphone"),
+    ],
+)
+def test_impossible_sources_are_named(one_room, change, words):
+    with pytest.raises(DataError, match="source 1") as fault:
+        render(one_room, SoundSource(noise(0.1), LEFT[None]), SoundSource(**{"mono": noise(0.1), "path": FRONT[None], **change}))
+    assert words in str(fault.value)
+
+
+def test_no_source_or_two_rooms_are_refused(one_room):
+    with pytest.raises(DataError, match="0 sources"):
+        render(one_room)
+    with pytest.raises(DataError, match="2 rooms"):
+        render(one_room.select(torch.tensor([0, 0])), SoundSource(noise(0.1), LEFT[None]))
