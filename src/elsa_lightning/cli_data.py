@@ -43,7 +43,7 @@ def _add_spatialize(commands: Any) -> None:
         type=float,
         default=0.4,
         metavar="S",
-        help="reverberation time aimed at (default: 0.4); the measured one, often shorter, is printed",
+        help="reverberation time of the rendered room (default: 0.4); the measured one is printed",
     )
     spatialize.add_argument("--seed", type=int, default=0, help="of the listener's place and the late field")
     spatialize.add_argument("--rate", type=int, default=None, help="sample rate of the output, Hz (default: the input's)")

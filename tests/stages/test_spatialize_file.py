@@ -34,6 +34,9 @@ def test_direction_level_format_and_sidecar(mono, tmp_path):
     facts = json.loads((tmp_path / "out.json").read_text())
     assert facts["order"] == "ACN" and facts["normalisation"] == "SN3D" and facts["azimuth_deg"] == 90
     assert facts["measured_t30_s"] == pytest.approx(0.2, rel=0.25)
+    offset = [a - b for a, b in zip(facts["source_m"], facts["microphone_m"], strict=True)]
+    assert sum(value**2 for value in offset) ** 0.5 == pytest.approx(1.0, abs=2e-3) and offset[1] > 0.9
+    assert facts["measured_drr_db"] > 0 and facts["measured_c50_db"] > 5
 
 
 def test_the_same_seed_gives_the_same_file(mono, tmp_path):
@@ -72,3 +75,10 @@ def test_the_input_is_never_overwritten_and_the_output_is_a_wav(mono, tmp_path):
         with pytest.raises(DataError, match=words):
             spatialize(mono, output, 0, 0, 1.0, (5, 4, 3), 0.4)
     assert mono.read_bytes() == before and not (tmp_path / "out.mp3").exists()
+
+
+@pytest.mark.parametrize(("room", "t30"), [((5, 4, 3), 0.3), ((6, 4, 2.7), 0.5), ((10, 8, 4), 0.9)])
+def test_the_rendered_t30_is_the_wanted_one(mono, tmp_path, room, t30):
+    """The expected decay alone misses it by a tenth and more in single rooms."""
+    facts = spatialize(mono, tmp_path / "o.wav", azimuth=30, elevation=0, distance=1.5, room=room, t30=t30)
+    assert facts["measured_t30_s"] == pytest.approx(t30, rel=0.05)
