@@ -7,8 +7,10 @@ divided out. The bell is the "exponential of semicircle" exp(β(√(1 − x²) �
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import math
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -26,6 +28,19 @@ def _correction(n: int, device: str) -> Tensor:
     frequency = np.arange(n // 2 + 1)[:, None] / (2 * n)
     transform = (bell * np.cos(2 * math.pi * frequency * nodes * TAPS / 2)).sum(-1)
     return torch.from_numpy(1 / transform).float().to(device)
+
+
+@contextlib.contextmanager
+def _deterministic(needed: bool) -> Iterator[None]:
+    """On CUDA, atomic additions come in any order and round differently each time; torch sorts them first if told to."""
+    before, warn = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    if needed:
+        torch.use_deterministic_algorithms(True)
+    try:
+        yield
+    finally:
+        if needed:
+            torch.use_deterministic_algorithms(before, warn_only=warn)
 
 
 def impulse_spectrum(row: Tensor, delay: Tensor, gain: Tensor, rows: int, n: int) -> Tensor:
@@ -49,6 +64,7 @@ def impulse_spectrum(row: Tensor, delay: Tensor, gain: Tensor, rows: int, n: int
     bell = torch.exp(_BETA * ((1.0 - x * x).clamp_min(0.0).sqrt() - 1.0))
     index = (first.long()[:, None] + taps) % fine + (row * fine)[:, None]
     grid = gain.new_zeros(rows * fine, channels)
-    grid.index_add_(0, index.reshape(-1), (bell[:, :, None] * gain[:, None, :]).reshape(-1, channels))
+    with _deterministic(grid.is_cuda):
+        grid.index_add_(0, index.reshape(-1), (bell[:, :, None] * gain[:, None, :]).reshape(-1, channels))
     spectrum = torch.fft.rfft(grid.view(rows, fine, channels).transpose(1, 2).contiguous())
     return spectrum[..., : n // 2 + 1] * _correction(n, str(delay.device))
