@@ -128,7 +128,59 @@ def test_faults_about_a_bank(folder, tmp_path, capsys):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("precious")
     assert main(["rooms", "bank", str(tmp_path / "mine"), "--count", "1", *SMALL]) == 2
-    assert "is no bank" in capsys.readouterr().err and (tmp_path / "mine" / "thesis.txt").exists()
+    assert "is no room bank" in capsys.readouterr().err and (tmp_path / "mine" / "thesis.txt").exists()
+
+
+def test_nothing_but_a_bank_is_ever_replaced(folder, tmp_path, capsys):
+    """A folder with anybody's manifest.json was taken for a bank and deleted with all that was in it."""
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "manifest.json").write_text('{"name": "my web app"}')
+    assert main(["rooms", "bank", str(mine), "--count", "1", "--overwrite", *SMALL]) == 2 and (mine / "manifest.json").exists()
+    copy = tmp_path / "copy"
+    shutil.copytree(folder, copy)
+    (copy / "room0.png").write_text("a figure")
+    assert main(["rooms", "bank", str(copy), "--count", "1", "--overwrite", *SMALL]) == 2 and (copy / "room0.png").exists()
+    (copy / "room0.png").unlink()
+    capsys.readouterr()
+    assert main(["rooms", "bank", str(copy), "--count", "1", *SMALL]) == 2 and "--overwrite" in capsys.readouterr().err
+    assert len(RoomBank.load(copy)) == 5
+    assert main(["rooms", "bank", str(copy), "--count", "1", "--overwrite", *SMALL]) == 0 and len(RoomBank.load(copy)) == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"order": "FuMa"},
+        {"normalisation": "N3D"},
+        {"rooms": 4},
+        {"source": None},
+        {"source": {"by": "me"}},
+        {"source": {"rooms": [], "split": "test"}},
+    ],
+)
+def test_a_manifest_that_lies_is_refused(folder, tmp_path, capsys, change):
+    copy = tmp_path / "copy"
+    shutil.copytree(folder, copy)
+    manifest = json.loads((copy / "manifest.json").read_text())
+    (copy / "manifest.json").write_text(json.dumps(manifest | change))
+    for command in (["inspect", str(copy)], ["inspect", str(copy), "--room", "0"], ["verify", str(copy)]):
+        assert main(["rooms", *command]) == 2 and capsys.readouterr().err.startswith("elsa: ")
+
+
+@pytest.mark.parametrize(
+    "change", [{"rir_s": "long"}, {"engine": "odeon"}, {"bands_hz": "all"}, {"ranges": {"t30_s": 3}, "test_ranges": {}}]
+)
+def test_a_configuration_of_another_kind_is_refused(folder, change):
+    source = RoomBank.load(folder).source
+    with pytest.raises(DataError, match="how it was built"):
+        rooms_of({**source, "rooms": {**source["rooms"], **change}})
+
+
+@pytest.mark.parametrize("name", ["room", "room.txt", ""])
+def test_a_figure_needs_a_figures_name(folder, tmp_path, capsys, name):
+    assert main(["rooms", "inspect", str(folder), "--room", "0", "--figure", str(tmp_path / name)]) == 2
+    assert ".png" in capsys.readouterr().err and not list(tmp_path.iterdir())
 
 
 def test_bench_prints_json(capsys):

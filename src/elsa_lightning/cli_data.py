@@ -45,7 +45,7 @@ def _add_spatialize(commands: Any) -> None:
         metavar="S",
         help="reverberation time of the rendered room (default: 0.4); the measured one is printed",
     )
-    spatialize.add_argument("--seed", type=int, default=0, help="of the listener's place and the late field")
+    spatialize.add_argument("--seed", type=int, default=0, help="of the late field")
     spatialize.add_argument("--rate", type=int, default=None, help="sample rate of the output, Hz (default: the input's)")
     spatialize.set_defaults(command=_spatialize)
 

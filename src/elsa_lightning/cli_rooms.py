@@ -9,6 +9,7 @@ from typing import Any
 from elsa_lightning.cli_config import DEFAULT_EXPERIMENT, add_overrides, load
 
 SPLITS = ("train", "val", "test")
+FIGURES = (".png", ".pdf", ".svg")
 
 
 def add(commands: Any) -> None:
@@ -24,12 +25,15 @@ def add(commands: Any) -> None:
     bank.add_argument("folder", type=Path, help="to create")
     _add_experiment(bank)
     bank.add_argument("--count", type=int, help="number of rooms (default: the experiment's rooms.train, .val or .test)")
+    bank.add_argument("--overwrite", action="store_true", help="replace a bank that is there")
     bank.set_defaults(command=_bank)
 
     inspect = group.add_parser("inspect", help="labels of a bank, or of one of its rooms with a figure")
     inspect.add_argument("folder", type=Path, help="of the bank, or of a run's rooms/…/<split>")
     inspect.add_argument("--room", type=int, metavar="K", help="look at room K")
-    inspect.add_argument("--figure", type=Path, metavar="PNG", help="draw room K: plan, echogram, decay, direction over time")
+    inspect.add_argument(
+        "--figure", type=Path, metavar="FILE", help="draw room K into a PNG, PDF or SVG: plan, echogram, decay, direction over time"
+    )
     inspect.set_defaults(command=_inspect)
 
     verify = group.add_parser("verify", help="simulate rooms of a bank again from its manifest and compare")
@@ -71,23 +75,32 @@ def _bank(arguments: argparse.Namespace) -> None:
     import dataclasses
     import sys
 
-    from elsa_lightning.acoustics.bank import build_bank
-    from elsa_lightning.atomic import disk_faults
+    from elsa_lightning.acoustics.bank import build_bank, check_replaceable
+    from elsa_lightning.atomic import disk_faults, disk_space_check
     from elsa_lightning.errors import ConfigError
     from elsa_lightning.rooms_report import bank_lines
 
     cfg = load(arguments).experiment
-    if arguments.folder.exists() and not (arguments.folder / "manifest.json").exists():
-        raise ConfigError(f"{arguments.folder} exists and is no bank", "name a new folder: a bank replaces what is there")
     count = getattr(cfg.rooms, arguments.split) if arguments.count is None else _positive(arguments.count, "--count")
     rooms = dataclasses.replace(cfg.rooms, **{arguments.split: count})
+
+    size = 8 * count * round(cfg.rooms.rir_s * cfg.audio.sample_rate)
+    print(
+        f"{count} rooms of {cfg.rooms.rir_s:g} s at {cfg.audio.sample_rate} Hz: {size / 1e9:.2f} GB, in memory and then on disk",
+        file=sys.stderr,
+    )
+    with disk_faults(arguments.folder):
+        check_replaceable(arguments.folder)
+        if arguments.folder.exists() and any(arguments.folder.iterdir()) and not arguments.overwrite:
+            raise ConfigError(f"there is a bank in {arguments.folder}", "name a new folder, or replace it with --overwrite")
+        arguments.folder.mkdir(parents=True, exist_ok=True)
+        disk_space_check(arguments.folder, 1.05 * size, "make room, choose another folder, or fewer rooms with --count")
 
     def progress(done: int, total: int) -> None:
         print(f"\r{done} of {total} rooms", end="\n" if done == total else "", file=sys.stderr, flush=True)
 
     bank = build_bank(rooms, cfg.audio.sample_rate, arguments.split, progress)
     with disk_faults(arguments.folder):
-        arguments.folder.parent.mkdir(parents=True, exist_ok=True)
         bank.save(arguments.folder)
     print("\n".join(bank_lines(bank)))
 
@@ -97,6 +110,8 @@ def _inspect(arguments: argparse.Namespace) -> None:
     from elsa_lightning.errors import ConfigError
     from elsa_lightning.rooms_report import bank_lines, room_lines
 
+    if arguments.figure and (arguments.figure.suffix not in FIGURES or arguments.figure.is_dir()):
+        raise ConfigError(f"--figure {arguments.figure}: not the name of a figure", f"end it in {', '.join(FIGURES)}")
     bank = RoomBank.load(arguments.folder)
     if arguments.room is None:
         if arguments.figure:

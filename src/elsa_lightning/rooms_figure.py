@@ -16,7 +16,7 @@ from elsa_lightning.acoustics.geometry import SPEED_OF_SOUND, Scene
 from elsa_lightning.errors import ConfigError, DataError
 
 ECHOGRAM_S = 0.1
-WINDOW_S = 0.005
+WINDOW_S = 0.002
 """Duration over which the intensity is summed for one direction."""
 
 
@@ -60,7 +60,7 @@ def _plan(axis: Any, scene: Scene) -> None:
         x, y, z = point.tolist()
         axis.plot(x, y, marker, markersize=11, label=f"{name}, {z:.2f} m high")
     x, y, _ = scene.microphone[0].tolist()
-    axis.annotate("", (x + 0.15 * length, y), (x, y), arrowprops={"arrowstyle": "->"})
+    axis.annotate("", (x + 0.15 * length, y), (x, y), arrowprops={"arrowstyle": "->"}, annotation_clip=False)
     axis.set(aspect="equal", xlabel="x, m (the microphone looks along the arrow)", ylabel="y, m", title=f"plan; ceiling at {height:.2f} m")
     axis.margins(0.08)
     axis.legend(loc="upper left", bbox_to_anchor=(1.02, 1.0))
@@ -71,7 +71,12 @@ def _echogram(axis: Any, w: Tensor, rate: int, distance: float) -> None:
     level = 20 * torch.log10((part.abs() / w.abs().max()).clamp_min(1e-6))
     axis.plot(1000 * torch.arange(len(part)) / rate, level, linewidth=0.6)
     axis.axvline(1000 * distance / SPEED_OF_SOUND, color="tab:red", linewidth=0.8, label="direct sound, by distance")
-    axis.set(xlabel="time, ms", ylabel="|W|, dB re its peak", ylim=(-80, 3), title="echogram")
+    axis.set(
+        xlabel="time, ms (what comes before the direct sound is the ringing of the zero-phase high pass)",
+        ylabel="|W|, dB re its peak",
+        ylim=(-80, 3),
+        title="echogram",
+    )
     axis.legend(loc="upper right")
 
 
@@ -88,8 +93,9 @@ def _decay(axis: Any, w: Tensor, rate: int, t30: float) -> None:
 
 
 def _directions(axis: Any, rir: Tensor, rate: int, scene: Scene) -> None:
-    azimuth, elevation, energy = directions_over_time(rir, rate)
-    time = 1000 * (torch.arange(len(azimuth)) + 0.5) * WINDOW_S
+    first = max(0, round((scene.distance_m.item() / SPEED_OF_SOUND - WINDOW_S / 2) * rate))  # the direct sound in the middle of a window
+    azimuth, elevation, energy = directions_over_time(rir[:, first:], rate)
+    time = 1000 * (first / rate + (torch.arange(len(azimuth)) + 0.5) * WINDOW_S)
     shown = time < 1000 * ECHOGRAM_S
     size = 8 + 60 * (energy / energy.max()).sqrt()[shown]
     for values, truth, name, colour in (
@@ -103,7 +109,7 @@ def _directions(axis: Any, rir: Tensor, rate: int, scene: Scene) -> None:
         ylabel="degrees",
         ylim=(-185, 185),
         yticks=range(-180, 181, 90),
-        title="direction of the intensity; lines: the source",
+        title=f"direction of the intensity in {1000 * WINDOW_S:g} ms, dots by energy; lines: the source",
     )
     axis.legend(loc="upper right")
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from elsa_lightning.acoustics.bands import usable_bands
 from elsa_lightning.acoustics.bank import RoomBank, engine_of
+from elsa_lightning.acoustics.bank_check import rooms_of
 from elsa_lightning.acoustics.decay import octave_t30_s
 from elsa_lightning.acoustics.geometry import Scene
 from elsa_lightning.acoustics.render import render_rir
@@ -67,7 +68,7 @@ def bank_lines(bank: RoomBank) -> list[str]:
         for column, value in zip(list(columns)[1:], (bank.labels[name].float().quantile(quantiles) * factor).tolist(), strict=True):
             columns[column].append(f"{value:.2f}")
     seconds = bank.samples.shape[-1] / bank.sample_rate
-    engine = bank.source.get("rooms", {}).get("engine", "unknown engine")
+    engine = rooms_of(bank.source).engine
     head = (
         f"{len(bank)} rooms ({bank.source.get('split', '?')}), {bank.sample_rate} Hz, {seconds:g} s, {engine}; content {bank.content_hash}"
     )
@@ -77,7 +78,7 @@ def bank_lines(bank: RoomBank) -> list[str]:
 def room_lines(bank: RoomBank, room: int) -> list[str]:
     """Everything about one room of a bank."""
     scene = bank.scene.select(slice(room, room + 1))
-    bands = usable_bands(bank.source["rooms"]["bands_hz"], bank.sample_rate)
+    bands = usable_bands(rooms_of(bank.source).bands_hz, bank.sample_rate)
     octaves = octave_t30_s(bank.rir(torch.tensor([room]))[:, 0], bank.sample_rate, bands)[0].tolist()
 
     def place(point: Tensor) -> str:

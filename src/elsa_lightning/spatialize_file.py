@@ -71,7 +71,9 @@ def scene_of(azimuth: float, elevation: float, distance: float, room: Sequence[f
     shape, air = torch.ones(1, 6, len(bands)), air_of(bands, True, size.device)
     absorption, feasible = solve_absorption(size[None], torch.tensor([t30]), shape, torch.tensor([distance]), diffuseness, bands, rate, air)
     if not feasible.all():
-        raise DataError(f"no walls give a room of {_by(room)} m a T30 of {t30:g} s", "choose another T30 or size")
+        raise DataError(
+            f"no walls give a room of {_by(room)} m a T30 of {t30:g} s at {distance:g} m", "choose another T30, size, or a larger distance"
+        )
     return Scene(size[None], position[None], microphone[None], absorption, diffuseness, torch.tensor([seed_of("spatialize", seed)]))
 
 

@@ -41,7 +41,7 @@ def test_a_label_that_is_not_finite_names_the_room(rooms, monkeypatch):
         labels["t30_s"][1] = torch.nan
         return rir, labels
 
-    monkeypatch.setattr(bank_module, "_engine", lambda rooms: render)
+    monkeypatch.setattr(bank_module, "engine_of", lambda rooms: render)
     with pytest.raises(DataError, match="val room 1: its t30_s is nan") as caught:
         build_bank(rooms, 16000, "val")
     assert "rooms.rir_s" in caught.value.remedy

@@ -81,6 +81,8 @@ def test_shares_add_up_to_one():
         ({"path": torch.tensor([[1.0, 1, 1], [2, 1, 1]])}, "2 points need 2 times"),
         ({"path": torch.tensor([[1.0, 1, 1], [2, 1, 1]]), "time_s": torch.tensor([1.0, 1.0])}, "do not rise"),
         ({"start_s": -1.0}, "starts at -1"),
+        ({"mono": torch.full((8,), torch.nan)}, "not finite"),
+        ({"level_db": float("nan")}, "not finite"),
         ({"path": torch.tensor([[9.0, 1, 1]])}, "outside the room"),
         ({"path": torch.tensor([[1.7, 1.6, 1.3]])}, "at the microphone"),
     ],
@@ -89,6 +91,12 @@ def test_impossible_sources_are_named(one_room, change, words):
     with pytest.raises(DataError, match="source 1") as fault:
         render(one_room, SoundSource(noise(0.1), LEFT[None]), SoundSource(**{"mono": noise(0.1), "path": FRONT[None], **change}))
     assert words in str(fault.value)
+
+
+@pytest.mark.parametrize("options", [{"length_s": -1.0}, {"length_s": float("nan")}, {"length_s": 0.0}])
+def test_impossible_lengths_are_refused(one_room, options):
+    with pytest.raises(DataError, match="above 0"):
+        render(one_room, SoundSource(noise(0.1), LEFT[None]), **options)
 
 
 def test_no_source_or_two_rooms_are_refused(one_room):

@@ -30,6 +30,7 @@ _TENSORS, _MANIFEST = "bank.safetensors", "manifest.json"
 _FORMAT = 1
 _REBUILD = "delete the folder and build the bank again"
 _BATCH = 64
+_CONVENTIONS = {"order": "ACN", "normalisation": "SN3D", "axes": "x front, y left, z up; azimuth counter-clockwise"}
 
 
 @dataclass
@@ -93,9 +94,11 @@ class RoomBank:
             folder: to create.
 
         Raises:
+            DataError: something else than a bank is there; it is left alone.
             RunError: the disk is too small.
         """
         folder = Path(folder)
+        check_replaceable(folder)
         tensors = self.tensors()
         disk_space_check(folder.parent, sum(tensor.nbytes for tensor in tensors.values()))
         partial = partial_folder(folder)
@@ -105,9 +108,7 @@ class RoomBank:
                 "format": _FORMAT,
                 "rooms": len(self),
                 "sample_rate": self.sample_rate,
-                "order": "ACN",
-                "normalisation": "SN3D",
-                "axes": "x front, y left, z up; azimuth counter-clockwise",
+                **_CONVENTIONS,
                 "source": self.source,
                 "content_hash": _hash(tensors, self.sample_rate),
             }
@@ -144,9 +145,29 @@ class RoomBank:
             raise DataError(f"{folder / _TENSORS}: holds {sorted(tensors)}, not {sorted(expected)}", _REBUILD)
         if verify and _hash(tensors, manifest["sample_rate"]) != manifest["content_hash"]:
             raise DataError(f"{folder}: the content does not have the hash in {_MANIFEST}", _REBUILD)
+        if manifest.get("rooms") != len(tensors["rir"]):
+            raise DataError(f"{folder}: {len(tensors['rir'])} rooms, but the manifest says {manifest.get('rooms')}", _REBUILD)
         scene = Scene(**{f.name: tensors[f"scene.{f.name}"] for f in fields(Scene)})
         labels = {name: tensors[f"label.{name}"] for name in LABELS}
         return cls(scene, tensors["rir"], tensors["scale"], labels, manifest["sample_rate"], manifest["source"])
+
+
+def check_replaceable(folder: Path) -> None:
+    """Refuse a folder that holds anything but a bank: saving replaces it whole.
+
+    Raises:
+        DataError: there is a file, or a folder with something else in it.
+    """
+    if not folder.exists():
+        return
+    try:
+        strangers = {path.name for path in folder.iterdir()} - {_TENSORS, _MANIFEST}
+        if any(folder.iterdir()):
+            _read_manifest(folder / _MANIFEST)
+    except (OSError, DataError) as fault:
+        raise DataError(f"{folder} exists and is no room bank ({fault})", "name a new folder: a bank replaces what is there") from fault
+    if strangers:
+        raise DataError(f"{folder} holds more than a bank: {', '.join(sorted(strangers)[:3])}", "move these away, or name a new folder")
 
 
 def _read_manifest(path: Path) -> dict:
@@ -160,6 +181,9 @@ def _read_manifest(path: Path) -> dict:
         raise DataError(f"{path}: not a room bank's manifest", _REBUILD)
     if manifest["format"] != _FORMAT:
         raise DataError(f"{path}: format {manifest['format']}, but this version reads {_FORMAT}", _REBUILD)
+    wrong = [f"{name} {manifest.get(name)!r}, not {value!r}" for name, value in _CONVENTIONS.items() if manifest.get(name) != value]
+    if wrong or not isinstance(manifest["source"], dict):
+        raise DataError(f"{path}: {'; '.join(wrong) or 'its source is not a mapping'}", _REBUILD)
     return manifest
 
 

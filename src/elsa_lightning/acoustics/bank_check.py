@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -10,7 +11,7 @@ from torch import Tensor
 from elsa_lightning.acoustics.bank import RoomBank, engine_of
 from elsa_lightning.acoustics.sampling import draw_keyed
 from elsa_lightning.errors import DataError
-from elsa_lightning.schema import RangeConfig, RoomsConfig
+from elsa_lightning.schema import CHOICES, RangeConfig, RoomsConfig
 
 AGREEMENT_DB = -60.0
 """Largest difference between a stored and a re-simulated response, re its peak: float16 rounds at −66 dB, another processor's arithmetic
@@ -72,6 +73,18 @@ def resimulate(bank: RoomBank, index: Tensor) -> Resimulation:
     return Resimulation(index, same_scene, same_bits, error_db)
 
 
+def _check_kind(name: str, value: Any, default: Any) -> None:
+    """Raise ValueError where a value is of another kind than its default: a number, a text, a list of numbers, a group."""
+    if isinstance(default, list):
+        fits = isinstance(value, list) and all(isinstance(v, int | float) for v in value)
+    elif isinstance(default, int | float) and not isinstance(default, bool):
+        fits = isinstance(value, int | float)
+    else:
+        fits = isinstance(value, type(default))
+    if not fits:
+        raise ValueError(f"{name} {value!r}")
+
+
 def rooms_of(source: dict) -> RoomsConfig:
     """The configuration in a manifest's `source`.
 
@@ -83,6 +96,12 @@ def rooms_of(source: dict) -> RoomsConfig:
         ranges = {name: RangeConfig(**values.pop(name)) for name in ("ranges", "test_ranges")}
         if source["split"] not in ("train", "val", "test"):
             raise ValueError(f"split {source['split']!r}")
-        return RoomsConfig(**values, **ranges)
+        rooms = RoomsConfig(**values, **ranges)
+        for one, default in ((rooms, RoomsConfig()), *((getattr(rooms, name), RangeConfig()) for name in ("ranges", "test_ranges"))):
+            for field in fields(default):
+                _check_kind(field.name, getattr(one, field.name), getattr(default, field.name))
+        if rooms.engine not in CHOICES["rooms.engine"]:
+            raise ValueError(f"engine {rooms.engine!r}")
+        return rooms
     except (KeyError, TypeError, ValueError) as fault:
         raise DataError(f"the bank's manifest does not say how it was built ({fault})", "build the bank again with this version") from fault

@@ -145,7 +145,7 @@ def draw_keyed(names: list[tuple[int | str, ...]], ranges: RangeConfig, rooms: R
                     found[i] = scene.select(slice(row, row + 1))
     raise ConfigError(
         "rooms.ranges: no room within them has the wanted distance, elevation and T30",
-        "widen floor_area_m2, height_m, t30_s or rooms.absorption",
+        "widen floor_area_m2, height_m, distance_m, elevation_deg, t30_s or rooms.absorption",
     )
 
 

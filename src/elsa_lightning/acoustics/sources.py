@@ -2,11 +2,13 @@
 
 A moving source is a chain of still ones: its sound is faded linearly from each point of its path to the next, and each part is convolved
 with the response of its own place. The late field's noise is the same all along a path, so it does not flicker; other sources have
-their own. What a receiver hears of the motion, direction and level, follows the points; there is no Doppler shift.
+their own. What a receiver hears of the motion, direction and level, follows the points, so that a path past the listener needs them
+dense: a point every ten degrees or so. There is no Doppler shift.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -47,6 +49,8 @@ class SoundSource:
         points = len(self.path)
         if self.mono.ndim != 1 or not len(self.mono):
             raise DataError(f"{name}: its sound has shape {tuple(self.mono.shape)}", "give one channel, (T,)")
+        if not self.mono.isfinite().all() or not math.isfinite(self.level_db):
+            raise DataError(f"{name}: its sound or its level is not finite", "look for NaN in it")
         if self.path.ndim != 2 or self.path.shape[1] != 3 or not points:
             raise DataError(f"{name}: its path has shape {tuple(self.path.shape)}", "give points (P, 3) in metres")
         if points > 1 and (self.time_s is None or tuple(self.time_s.shape) != (points,)):
@@ -99,7 +103,9 @@ def render_sources(
     Raises:
         DataError: no sources, more than one room, or a source that cannot be: the message says which.
     """
-    if len(room) != 1 or not sources:
+    if min(sample_rate, rir_s, 1 if length_s is None else length_s) <= 0 or not math.isfinite(length_s or 1):
+        raise DataError(f"sample_rate {sample_rate}, rir_s {rir_s}, length_s {length_s}", "give numbers above 0")
+    if room.size.ndim != 2 or len(room) != 1 or not sources:
         raise DataError(f"{len(sources)} sources in {len(room)} rooms", "give one room and at least one source")
     tail = round(rir_s * sample_rate)
     starts = [round(one.check(f"source {i}").start_s * sample_rate) for i, one in enumerate(sources)]
