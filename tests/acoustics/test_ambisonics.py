@@ -18,6 +18,7 @@ from elsa_lightning.acoustics.ambisonics import (
     rotate_yaw,
     sn3d_from_n3d,
 )
+from elsa_lightning.errors import DataError
 
 
 def intensity_direction(foa: torch.Tensor) -> torch.Tensor:
@@ -78,3 +79,9 @@ def test_conversions():
     front_left = encode(torch.ones(1, 1), torch.tensor([[0.6, 0.8, 0.0]]))
     assert torch.allclose(fuma_from_acn(front_left)[0, :, 0], torch.tensor([math.sqrt(0.5), 0.6, 0.8, 0.0]), atol=1e-6)  # W/√2, X, Y, Z
     assert n3d_from_sn3d(front_left)[0, Y, 0] == pytest.approx(0.8 * math.sqrt(3))
+
+
+def test_fuma_of_other_orders_is_refused():
+    for convert in (acn_from_fuma, fuma_from_acn):
+        with pytest.raises(DataError, match="16 channels"):
+            convert(torch.zeros(1, 16, 8))

@@ -146,13 +146,20 @@ def sn3d_from_n3d(signal: Tensor) -> Tensor:
     return _degree_gain(signal, -0.5)
 
 
+def _first_order(foa: Tensor) -> Tensor:
+    """The signal itself; raises `DataError` on other than four channels, which would be dropped or mistaken."""
+    if foa.shape[-2] != CHANNELS:
+        raise DataError(f"{foa.shape[-2]} channels: FuMa is converted at first order only", "give the first four channels of an ACN signal")
+    return foa
+
+
 def acn_from_fuma(foa: Tensor) -> Tensor:
     """FuMa (W, X, Y, Z with W at −3 dB; …, 4, T) to ACN/SN3D."""
-    w, x, y, z = foa.unbind(-2)
+    w, x, y, z = _first_order(foa).unbind(-2)
     return torch.stack([w * math.sqrt(2.0), y, z, x], dim=-2)
 
 
 def fuma_from_acn(foa: Tensor) -> Tensor:
     """ACN/SN3D (…, 4, T) to FuMa: order W, X, Y, Z, with W at −3 dB."""
-    w, x, y, z = foa[..., list(_FUMA_ORDER), :].unbind(-2)
+    w, x, y, z = _first_order(foa)[..., list(_FUMA_ORDER), :].unbind(-2)
     return torch.stack([w / math.sqrt(2.0), x, y, z], dim=-2)
