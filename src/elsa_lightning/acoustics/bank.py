@@ -21,7 +21,7 @@ from torch import Tensor
 
 from elsa_lightning.acoustics.geometry import Scene
 from elsa_lightning.acoustics.measure import LABELS, render_measured
-from elsa_lightning.acoustics.sampling import draw_rooms
+from elsa_lightning.acoustics.sampling import draw_rooms, ranges_of
 from elsa_lightning.atomic import disk_space_check, partial_folder
 from elsa_lightning.errors import DataError
 from elsa_lightning.schema import RoomsConfig
@@ -214,8 +214,7 @@ def build_bank(rooms: RoomsConfig, sample_rate: int, split: str, progress: Calla
         DataError: a label of a room is not finite: no T30 can be read off a response that does not decay.
     """
     total = getattr(rooms, split)
-    ranges = rooms.test_ranges if split == "test" else rooms.ranges
-    scene = draw_rooms(total, ranges, rooms, rooms.seed, split, sample_rate)
+    scene = draw_rooms(total, ranges_of(rooms, split), rooms, rooms.seed, split, sample_rate)
     render = engine_of(rooms)
     rir = torch.empty(total, 4, round(rooms.rir_s * sample_rate), dtype=torch.float16)
     scale, labels = torch.empty(total), {name: torch.empty(total) for name in LABELS}

@@ -110,6 +110,11 @@ def _solve(draws: list[_Draw], seeds: list[int], bands: tuple[float, ...], sampl
     return Scene(size, source, microphone, absorption, diffuseness, torch.tensor(seeds, dtype=torch.int64)), feasible
 
 
+def ranges_of(rooms: RoomsConfig, split: str) -> RangeConfig:
+    """What a split's rooms are drawn from: test rooms have ranges of their own."""
+    return rooms.test_ranges if split == "test" else rooms.ranges
+
+
 def draw_keyed(names: list[tuple[int | str, ...]], ranges: RangeConfig, rooms: RoomsConfig, sample_rate: int) -> Scene:
     """One room for each name; a room depends on its own name only.
 
