@@ -68,11 +68,11 @@ def find_images(scene: Scene, reach: Tensor, air: Tensor) -> Images:
     (x, gain_x), (y, gain_y), (z, gain_z) = tables
     squared = (x * x)[:, :, None, None] + (y * y)[:, None, :, None] + (z * z)[:, None, None, :]  # (B, nx, ny, nz)
     room, i, j, k = (squared <= reach.square()[:, None, None, None]).nonzero(as_tuple=True)
-    offset = torch.stack([x[room, i], y[room, j], z[room, k]], dim=-1)  # (K, 3)
-    distance = offset.square().sum(-1).sqrt()
+    offset = torch.stack([x[room, i], y[room, j], z[room, k]])  # (3, K): sums over a short last axis are slow
+    distance = (offset[0].square() + offset[1].square() + offset[2].square()).sqrt()
     spread = torch.exp(-0.5 * air * distance.float()[:, None]) / distance.float()[:, None]  # (K, bands)
     gain = gain_x[room, i] * gain_y[room, j] * gain_z[room, k] * spread
-    return Images(room, distance, (offset / distance[:, None]).float(), gain)
+    return Images(room, distance, (offset / distance).float().T, gain)
 
 
 def window_length(duration_s: Tensor, sample_rate: int) -> Tensor:
