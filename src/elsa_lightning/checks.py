@@ -159,6 +159,9 @@ def _check_rooms(experiment: Experiment) -> None:
     if rooms.diffuseness[1] > 1:
         _fail("rooms.diffuseness", rooms.diffuseness, "must lie between 0 and 1")
     if rooms.mode != "bank":
+        if rooms.engine != "shoebox":
+            remedy = "set rooms.engine=shoebox, or rooms.mode=bank"
+            _fail("rooms.engine", rooms.engine, f"it builds banks, but `rooms.mode` is {rooms.mode}", remedy)
         bank_only = f"`rooms.mode` is {rooms.mode}, whose rooms are "
         if experiment.data.rendering == "cached":
             _fail("data.rendering", "cached", bank_only + "simulated during training", "set data.rendering=stream, or rooms.mode=bank")

@@ -13,7 +13,6 @@ from torch import Tensor
 from elsa_lightning.acoustics.bands import usable_bands
 from elsa_lightning.acoustics.bank import RoomBank, engine_of
 from elsa_lightning.acoustics.bank_check import rooms_of
-from elsa_lightning.acoustics.decay import octave_t30_s
 from elsa_lightning.acoustics.geometry import Scene
 from elsa_lightning.acoustics.render import render_rir
 from elsa_lightning.acoustics.sampling import draw_rooms, ranges_of
@@ -78,7 +77,7 @@ def room_lines(bank: RoomBank, room: int) -> list[str]:
     """Everything about one room of a bank."""
     scene = bank.scene.select(slice(room, room + 1))
     bands = usable_bands(rooms_of(bank.source).bands_hz, bank.sample_rate)
-    octaves = octave_t30_s(bank.rir(torch.tensor([room]))[:, 0], bank.sample_rate, bands)[0].tolist()
+    octaves = bank.octave_t30_s[room].tolist()
 
     def place(point: Tensor) -> str:
         return ", ".join(f"{value:.2f}" for value in point[0].tolist())

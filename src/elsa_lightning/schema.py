@@ -109,7 +109,7 @@ VARIANTS: dict[str, dict[str, type]] = {
 """Choice nodes: key → variant name → its dataclass."""
 
 CHOICES: dict[str, tuple[str, ...]] = {
-    "rooms.engine": ("shoebox", "pyroomacoustics"),
+    "rooms.engine": ("shoebox", "pyroomacoustics", "pyroomacoustics_images"),
     "rooms.mode": ("bank", "pool", "fresh"),
     "data.rendering": ("stream", "cached"),
     "data.text_states": ("live", "shared"),

@@ -45,7 +45,8 @@ class RangeConfig:
 @dataclass
 class RoomsConfig:
     engine: str = "shoebox"
-    """Simulator: `shoebox` (ours, batched torch) or `pyroomacoustics` (CPU, worker processes, to build a bank)."""
+    """Simulator: `shoebox` (ours, batched torch); to build a bank in worker processes on the CPU, `pyroomacoustics` (its images and ray
+    tracing) or `pyroomacoustics_images` (all images, no scattering: for short responses)."""
     mode: str = "bank"
     """Training rooms: `bank` (fixed, on disk), `pool` (ring buffer, a share refreshed each step), `fresh` (new for each example).
     Validation and test always use a bank."""

@@ -29,7 +29,7 @@ METRICS_VERSION = 1
 """Raised when a metric's definition changes: evaluation runs again, training does not."""
 
 STAGE_VERSIONS = {
-    "rooms": 1,
+    "rooms": 2,
     "features_train": 1,
     "features_eval": 1,
     "text_states": 1,

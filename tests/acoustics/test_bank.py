@@ -5,7 +5,9 @@ import pytest
 import torch
 
 from elsa_lightning.acoustics import bank as bank_module
+from elsa_lightning.acoustics.bands import usable_bands
 from elsa_lightning.acoustics.bank import RoomBank, build_bank
+from elsa_lightning.acoustics.decay import octave_t30_s
 from elsa_lightning.acoustics.measure import LABELS, render_measured
 from elsa_lightning.acoustics.render import render_rir
 from elsa_lightning.errors import DataError
@@ -35,9 +37,18 @@ def test_long_decays_are_measured_on_longer_responses(rooms):
     assert torch.allclose(cut.labels["t30_s"], whole.labels["t30_s"], rtol=0.05)
 
 
+def test_octaves_are_measured_where_they_decay_far_enough(bank, rooms):
+    bands = usable_bands(rooms.bands_hz, 16000)
+    assert bank.octave_t30_s.shape == (6, len(bands))
+    whole = octave_t30_s(render_rir(bank.scene, 16000, 1.2, rooms.bands_hz)[:, 0], 16000, bands)
+    known = bank.octave_t30_s.isfinite()
+    assert known[:, 3:].all()  # the low octaves decay more slowly, some too slowly for the 0.4 s of this bank
+    assert ((bank.octave_t30_s / whole)[known] - 1).abs().max() < 0.1
+
+
 def test_a_label_that_is_not_finite_names_the_room(rooms, monkeypatch):
-    def render(scene, rooms, sample_rate):
-        rir, labels = render_measured(scene, rooms, sample_rate)
+    def render(scene, rooms, sample_rate, octaves):
+        rir, labels = render_measured(scene, rooms, sample_rate, octaves)
         labels["t30_s"][1] = torch.nan
         return rir, labels
 
@@ -61,6 +72,7 @@ def test_save_and_load(bank, tmp_path, mmap):
     assert read.content_hash == bank.content_hash
     assert read.source == bank.source and read.sample_rate == 16000
     assert torch.equal(read.rir(torch.tensor([4, 1])), bank.rir(torch.tensor([4, 1])))
+    assert torch.equal(read.octave_t30_s.nan_to_num(), bank.octave_t30_s.nan_to_num())
     assert sorted(p.name for p in tmp_path.iterdir()) == ["train"]  # nothing partial is left
 
 

@@ -5,14 +5,22 @@ import dataclasses
 import pytest
 import torch
 
+from elsa_lightning.acoustics.bank import build_bank
 from elsa_lightning.acoustics.decay import c50_db, drr_db, energy_decay_db, t30_s
 from elsa_lightning.acoustics.geometry import SPEED_OF_SOUND, Scene
+from elsa_lightning.acoustics.measure import OCTAVE_T30
 from elsa_lightning.acoustics.render import render_rir
 from elsa_lightning.acoustics.sampling import draw_rooms
+from elsa_lightning.errors import DataError
 
 pra = pytest.importorskip("pyroomacoustics")
 
-from elsa_lightning.acoustics.engine_pyroomacoustics import _hybrid, full_order, render_rir_pyroomacoustics  # noqa: E402
+from elsa_lightning.acoustics.engine_pyroomacoustics import (  # noqa: E402
+    _hybrid,
+    _images,
+    full_order,
+    render_rir_pyroomacoustics,
+)
 
 RATE = 16000
 
@@ -91,12 +99,30 @@ def test_labels_are_measured_on_the_whole_decay(rooms):
     """A stored response too short for its T30 gave one far too short, or NaN."""
     scene = draw_rooms(1, dataclasses.replace(rooms.ranges, t30_s=[0.45, 0.5]), rooms, 3, "train", RATE)
     short = dataclasses.replace(rooms, rir_s=0.1, bands_hz=[1000.0])
-    rir, labels = _hybrid(Scene(**{**scene.tensors(), "absorption": scene.absorption[..., :1]}), short, RATE)
+    rir, labels = _hybrid(Scene(**{**scene.tensors(), "absorption": scene.absorption[..., :1]}), short, RATE, [1000.0])
     assert rir.shape == (1, 4, 1600) and t30_s(rir[:, 0], RATE).item() < 0.3  # what the cut alone would say
-    assert 0.3 < labels["t30_s"].item() < 0.7
-    again, _ = _hybrid(Scene(**{**scene.tensors(), "absorption": scene.absorption[..., :1]}), short, RATE)
+    assert 0.3 < labels["t30_s"].item() < 0.7 and labels[OCTAVE_T30].shape == (1, 1)
+    again, _ = _hybrid(Scene(**{**scene.tensors(), "absorption": scene.absorption[..., :1]}), short, RATE, [])
     assert torch.equal(again, rir)  # rays and noise are drawn by the scene's seed: this test failed now and then before they were
 
 
 def test_full_order_reaches_every_image():
     assert full_order([5.0, 4.0, 3.0], 0.1) >= int(34.3 / 3.0) + 1
+
+
+def test_a_bank_of_images_agrees_with_ours_without_scattering(rooms):
+    short = dataclasses.replace(rooms, engine="pyroomacoustics_images", diffuseness=[0.0, 0.0], train=2, rir_s=0.25, bands_hz=[1000.0])
+    short = dataclasses.replace(short, air=False, ranges=dataclasses.replace(rooms.ranges, t30_s=[0.2, 0.25]))
+    theirs, ours = build_bank(short, RATE, "train"), build_bank(dataclasses.replace(short, engine="shoebox"), RATE, "train")
+    assert torch.allclose(theirs.labels["t30_s"], ours.labels["t30_s"], rtol=0.1)
+    assert (theirs.labels["c50_db"] - ours.labels["c50_db"]).abs().max() < 0.5
+    early = round(0.09 * RATE)  # before the mixing time: images alone
+    both = [torch.fft.rfft(bank.rir(torch.arange(2))[..., :early])[..., : int(0.8 * early / 2)] for bank in (theirs, ours)]
+    assert (both[0] - both[1]).norm() / both[1].norm() < 0.01
+
+
+def test_too_many_images_are_refused(rooms):
+    scene = draw_rooms(1, rooms.ranges, rooms, 3, "train", RATE)
+    with pytest.raises(DataError, match="images up to order") as caught:
+        _images(scene, dataclasses.replace(rooms, engine="pyroomacoustics_images", rir_s=4.0), RATE, [])
+    assert "rooms.rir_s" in caught.value.remedy

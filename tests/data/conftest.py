@@ -13,7 +13,7 @@ import torch
 from elsa_lightning.acoustics.ambisonics import encode_direction
 from elsa_lightning.acoustics.bank import RoomBank
 from elsa_lightning.acoustics.geometry import Scene
-from elsa_lightning.acoustics.measure import LABELS
+from elsa_lightning.acoustics.measure import LABELS, OCTAVE_T30
 from elsa_lightning.data.readers import open_corpus
 from elsa_lightning.models.tokenizers import build_tokenizer
 from elsa_lightning.schema import AudioConfig, Esc50Config, Experiment, FeatureConfig, IntensityConfig, SpectrogramConfig, TinyTextConfig
@@ -80,7 +80,8 @@ def artificial_bank(n: int, seed: int, split: str) -> RoomBank:
     rir = torch.randn(n, 4, len(time), generator=g) * 0.02 * torch.exp(-math.log(1000) * time / t30[:, None])[:, None]
     rir[:, :, 0] += encode_direction(scene.direction)
     labels = scene.labels() | {"t30_s": t30, "c50_db": torch.zeros(n), "drr_db": torch.zeros(n)}
-    return RoomBank.of(scene, rir, {name: labels[name].float() for name in LABELS}, RATE, {"split": split})
+    octaves = {OCTAVE_T30: t30[:, None].clone()}
+    return RoomBank.of(scene, rir, {name: labels[name].float() for name in LABELS} | octaves, RATE, {"split": split})
 
 
 @pytest.fixture(scope="session")

@@ -19,15 +19,16 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from elsa_lightning.acoustics.bands import usable_bands
 from elsa_lightning.acoustics.geometry import Scene
-from elsa_lightning.acoustics.measure import LABELS, render_measured
+from elsa_lightning.acoustics.measure import LABELS, OCTAVE_T30, render_measured
 from elsa_lightning.acoustics.sampling import draw_rooms, ranges_of
 from elsa_lightning.atomic import disk_space_check, partial_folder
 from elsa_lightning.errors import DataError
 from elsa_lightning.schema import RoomsConfig
 
 _TENSORS, _MANIFEST = "bank.safetensors", "manifest.json"
-_FORMAT = 1
+_FORMAT = 2
 _REBUILD = "delete the folder and build the bank again"
 _BATCH = 64
 _CONVENTIONS = {"order": "ACN", "normalisation": "SN3D", "axes": "x front, y left, z up; azimuth counter-clockwise"}
@@ -42,6 +43,7 @@ class RoomBank:
         samples: (N, 4, R) float16 responses, each divided by its own scale.
         scale: (N,) float32, largest magnitude of each response.
         labels: (N,) float32 each, see `measure.LABELS`.
+        octave_t30_s: (N, bands) float32, see `measure.OCTAVE_T30`.
         sample_rate: Hz.
         source: what the bank was built from (configuration, split), for the manifest.
     """
@@ -50,14 +52,16 @@ class RoomBank:
     samples: Tensor
     scale: Tensor
     labels: dict[str, Tensor]
+    octave_t30_s: Tensor
     sample_rate: int
     source: dict
 
     @classmethod
     def of(cls, scene: Scene, rir: Tensor, labels: dict[str, Tensor], sample_rate: int, source: dict) -> RoomBank:
-        """A bank of float32 responses (N, 4, R)."""
+        """A bank of float32 responses (N, 4, R), whose labels hold `measure.OCTAVE_T30`."""
         scale = rir.abs().amax(dim=(1, 2)).clamp_min(1e-12)
-        return cls(scene, (rir / scale[:, None, None]).half(), scale, labels, sample_rate, source)
+        plain = {name: labels[name] for name in LABELS}
+        return cls(scene, (rir / scale[:, None, None]).half(), scale, plain, labels[OCTAVE_T30], sample_rate, source)
 
     def __len__(self) -> int:
         return self.samples.shape[0]
@@ -73,13 +77,14 @@ class RoomBank:
     def to(self, device: torch.device | str) -> RoomBank:
         """The bank on another device."""
         labels = {name: values.to(device) for name, values in self.labels.items()}
-        return RoomBank(self.scene.to(device), self.samples.to(device), self.scale.to(device), labels, self.sample_rate, self.source)
+        tensors = (self.samples.to(device), self.scale.to(device), labels, self.octave_t30_s.to(device))
+        return RoomBank(self.scene.to(device), *tensors, self.sample_rate, self.source)
 
     def tensors(self) -> dict[str, Tensor]:
         """Everything by the name it has on disk."""
         named = {"rir": self.samples, "scale": self.scale}
         named |= {f"scene.{name}": value for name, value in self.scene.tensors().items()}
-        named |= {f"label.{name}": value for name, value in self.labels.items()}
+        named |= {f"label.{name}": value for name, value in (*self.labels.items(), (OCTAVE_T30, self.octave_t30_s))}
         return {name: value.detach().cpu().contiguous() for name, value in named.items()}
 
     @property
@@ -140,7 +145,7 @@ class RoomBank:
             raise DataError(f"{folder / _TENSORS}: {fault}", _REBUILD) from fault
         if not mmap:
             tensors = {name: tensor.clone() for name, tensor in tensors.items()}
-        expected = {"rir", "scale", *(f"scene.{f.name}" for f in fields(Scene)), *(f"label.{name}" for name in LABELS)}
+        expected = {"rir", "scale", *(f"scene.{f.name}" for f in fields(Scene)), *(f"label.{name}" for name in (*LABELS, OCTAVE_T30))}
         if set(tensors) != expected:
             raise DataError(f"{folder / _TENSORS}: holds {sorted(tensors)}, not {sorted(expected)}", _REBUILD)
         if verify and _hash(tensors, manifest["sample_rate"]) != manifest["content_hash"]:
@@ -149,7 +154,8 @@ class RoomBank:
             raise DataError(f"{folder}: {len(tensors['rir'])} rooms, but the manifest says {manifest.get('rooms')}", _REBUILD)
         scene = Scene(**{f.name: tensors[f"scene.{f.name}"] for f in fields(Scene)})
         labels = {name: tensors[f"label.{name}"] for name in LABELS}
-        return cls(scene, tensors["rir"], tensors["scale"], labels, manifest["sample_rate"], manifest["source"])
+        octaves = tensors[f"label.{OCTAVE_T30}"]
+        return cls(scene, tensors["rir"], tensors["scale"], labels, octaves, manifest["sample_rate"], manifest["source"])
 
 
 def check_replaceable(folder: Path) -> None:
@@ -218,17 +224,18 @@ def build_bank(rooms: RoomsConfig, sample_rate: int, split: str, progress: Calla
     render = engine_of(rooms)
     rir = torch.empty(total, 4, round(rooms.rir_s * sample_rate), dtype=torch.float16)
     scale, labels = torch.empty(total), {name: torch.empty(total) for name in LABELS}
+    octaves = torch.empty(total, len(usable_bands(rooms.bands_hz, sample_rate)))
     for start in range(0, total, _BATCH):
         part = slice(start, min(start + _BATCH, total))
-        response, measured = render(scene.select(part), rooms, sample_rate)
+        response, measured = render(scene.select(part), rooms, sample_rate, octaves=True)
         _check_finite(measured, split, start)
         piece = RoomBank.of(scene.select(part), response, measured, sample_rate, {})
-        rir[part], scale[part] = piece.samples, piece.scale
+        rir[part], scale[part], octaves[part] = piece.samples, piece.scale, piece.octave_t30_s
         for name in LABELS:
             labels[name][part] = measured[name]
         if progress is not None:
             progress(part.stop, total)
-    return RoomBank(scene, rir, scale, labels, sample_rate, {"split": split, "rooms": asdict(rooms)})
+    return RoomBank(scene, rir, scale, labels, octaves, sample_rate, {"split": split, "rooms": asdict(rooms)})
 
 
 def _check_finite(labels: dict[str, Tensor], split: str, start: int) -> None:
@@ -242,9 +249,9 @@ def _check_finite(labels: dict[str, Tensor], split: str, start: int) -> None:
             )
 
 
-def engine_of(rooms: RoomsConfig) -> Callable[[Scene, RoomsConfig, int], tuple[Tensor, dict[str, Tensor]]]:
-    """What renders and measures scenes: `rooms.engine`."""
-    if rooms.engine == "pyroomacoustics":
+def engine_of(rooms: RoomsConfig) -> Callable[..., tuple[Tensor, dict[str, Tensor]]]:
+    """What renders and measures scenes, with the arguments of `measure.render_measured`: `rooms.engine`."""
+    if rooms.engine != "shoebox":
         from elsa_lightning.acoustics.engine_pyroomacoustics import render_measured_pyroomacoustics
 
         return render_measured_pyroomacoustics

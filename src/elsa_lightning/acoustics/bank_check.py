@@ -58,7 +58,7 @@ def resimulate(bank: RoomBank, index: Tensor) -> Resimulation:
         new, old = getattr(scene, field.name).double(), getattr(stored, field.name).double()
         close = torch.isclose(new, old, rtol=1e-5, atol=1e-6) if new.shape == old.shape else torch.zeros(len(index), 1, dtype=torch.bool)
         same_scene &= close.reshape(len(index), -1).all(1)
-    response, labels = engine_of(rooms)(scene, rooms, bank.sample_rate)
+    response, labels = engine_of(rooms)(scene, rooms, bank.sample_rate, octaves=True)
     again = RoomBank.of(scene, response, labels, bank.sample_rate, bank.source)
     if again.samples.shape[1:] != bank.samples.shape[1:]:
         raise DataError(

@@ -20,11 +20,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from elsa_lightning.acoustics.bands import high_pass_gain
+from elsa_lightning.acoustics.bands import band_power, high_pass_gain, usable_bands
 from elsa_lightning.acoustics.geometry import SPEED_OF_SOUND, Scene
+from elsa_lightning.acoustics.late_energy import energy_beyond
 from elsa_lightning.acoustics.measure import LONGER, measure
-from elsa_lightning.acoustics.render import band_absorption
-from elsa_lightning.errors import RunError
+from elsa_lightning.acoustics.render import air_of, band_absorption
+from elsa_lightning.errors import DataError, RunError
 from elsa_lightning.schema import RoomsConfig
 
 SCATTERING_PER_DIFFUSENESS = 0.2
@@ -33,6 +34,9 @@ SCATTERING_PER_DIFFUSENESS = 0.2
 _WALL_NAMES = ("west", "east", "south", "north", "floor", "ceiling")  # in the order of geometry.WALLS
 _DIPOLE_ANGLES = ((90.0, 90.0), (0.0, 0.0), (0.0, 90.0))  # azimuth, colatitude of Y, Z, X
 _HYBRID_ORDER = 3
+MOST_IMAGES = 20_000_000
+"""Of one room: beyond it the library takes gigabytes and minutes."""
+
 _PAD_S = 0.2
 
 
@@ -143,30 +147,62 @@ def render_rir_pyroomacoustics(
     return _high_passed(torch.stack(list(one)), sample_rate, high_pass_hz)
 
 
-def _hybrid(scene: Scene, rooms: RoomsConfig, sample_rate: int) -> tuple[Tensor, dict[str, Tensor]]:
+def _hybrid(scene: Scene, rooms: RoomsConfig, sample_rate: int, octaves_hz: Sequence[float]) -> tuple[Tensor, dict[str, Tensor]]:
     """Response and labels of a batch of one. The library simulates the whole decay in any case: it is measured, then cut."""
-    torch.set_num_threads(1)
     whole_s = LONGER[-1] * rooms.rir_s
     rir = render_rir_pyroomacoustics(
         scene, sample_rate, whole_s, rooms.bands_hz, rooms.air, rooms.high_pass_hz, max_order=_HYBRID_ORDER, ray_tracing=True
     )
-    return rir[..., : round(rooms.rir_s * sample_rate)].clone(), measure(scene, rir, sample_rate)
+    return rir[..., : round(rooms.rir_s * sample_rate)].clone(), measure(scene, rir, sample_rate, octaves_hz=octaves_hz)
+
+
+def _images(scene: Scene, rooms: RoomsConfig, sample_rate: int, octaves_hz: Sequence[float]) -> tuple[Tensor, dict[str, Tensor]]:
+    """Response and labels of a batch of one, from all its images. What lies beyond the response is taken from our law of specular walls.
+
+    Raises:
+        DataError: there are too many images.
+    """
+    order = full_order(scene.size[0].tolist(), rooms.rir_s)
+    count = (2 * order + 1) * (2 * order**2 + 2 * order + 3) // 3
+    if count > MOST_IMAGES:
+        size = " × ".join(f"{side:.1f}" for side in scene.size[0].tolist())
+        raise DataError(
+            f"a room of {size} m has {count:,} images up to order {order} in rooms.rir_s = {rooms.rir_s:g} s, more than {MOST_IMAGES:,}",
+            "shorten rooms.rir_s, or use the engine shoebox or pyroomacoustics, whose late parts are no images",
+        )
+    still = Scene(**{**scene.tensors(), "diffuseness": torch.zeros_like(scene.diffuseness)})  # images know no scattering
+    rir = render_rir_pyroomacoustics(still, sample_rate, rooms.rir_s, rooms.bands_hz, rooms.air, rooms.high_pass_hz)
+    resolved, bands = band_absorption(still, rooms.bands_hz, sample_rate)
+    air = air_of(bands, rooms.air, still.size.device)
+    beyond = energy_beyond(resolved, band_power(bands, sample_rate), air, rooms.rir_s)
+    return rir, measure(scene, rir, sample_rate, beyond, octaves_hz)
+
+
+def _one(scene: Scene, rooms: RoomsConfig, sample_rate: int, octaves: bool) -> tuple[Tensor, dict[str, Tensor]]:
+    torch.set_num_threads(1)
+    render = _images if rooms.engine == "pyroomacoustics_images" else _hybrid
+    return render(scene, rooms, sample_rate, usable_bands(rooms.bands_hz, sample_rate) if octaves else ())
 
 
 def render_measured_pyroomacoustics(
-    scene: Scene, rooms: RoomsConfig, sample_rate: int, processes: int | None = None
+    scene: Scene, rooms: RoomsConfig, sample_rate: int, octaves: bool = False, processes: int | None = None
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """Responses and labels as `measure.render_measured` gives them, by the library's hybrid of images and ray tracing.
+    """Responses and labels as `measure.render_measured` gives them, by the library's images alone (`rooms.engine` is
+    pyroomacoustics_images) or by its hybrid of images and ray tracing.
 
     Args:
         scene: B rooms.
         rooms: rendering.
         sample_rate: Hz.
+        octaves: measure `measure.OCTAVE_T30` too.
         processes: worker processes; None: one per core.
+
+    Raises:
+        DataError: a room has too many images.
     """
     _library()
     single = [scene.select(slice(i, i + 1)) for i in range(len(scene))]
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        done = list(pool.map(partial(_hybrid, rooms=rooms, sample_rate=sample_rate), single))
+        done = list(pool.map(partial(_one, rooms=rooms, sample_rate=sample_rate, octaves=octaves), single))
     labels = {name: torch.cat([measured[name] for _, measured in done]) for name in done[0][1]}
     return torch.cat([rir for rir, _ in done]), labels

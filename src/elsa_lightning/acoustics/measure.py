@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
 from elsa_lightning.acoustics.ambisonics import W
 from elsa_lightning.acoustics.bands import band_power
-from elsa_lightning.acoustics.decay import c50_db, drr_db, t30_s
+from elsa_lightning.acoustics.decay import c50_db, drr_db, octave_t30_s, t30_s
 from elsa_lightning.acoustics.geometry import SPEED_OF_SOUND, Scene
 from elsa_lightning.acoustics.late_energy import energy_beyond
 from elsa_lightning.acoustics.render import air_of, band_absorption, render_rir
@@ -16,10 +18,15 @@ from elsa_lightning.schema import RoomsConfig
 LABELS = ("azimuth", "elevation", "distance_m", "floor_area_m2", "volume_m3", "t30_s", "c50_db", "drr_db")
 """Labels of a room, float32: rad, rad, m, m², m³, s, dB, dB."""
 
+OCTAVE_T30 = "octave_t30_s"
+"""Label of a bank's rooms, `(B, bands)` s: NaN where an octave falls by less than 35 dB in what was rendered for the full-band T30."""
+
 LONGER = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)  # lengths tried, in units of the stored one
 
 
-def measure(scene: Scene, rir: Tensor, sample_rate: int, beyond: Tensor | None = None) -> dict[str, Tensor]:
+def measure(
+    scene: Scene, rir: Tensor, sample_rate: int, beyond: Tensor | None = None, octaves_hz: Sequence[float] = ()
+) -> dict[str, Tensor]:
     """All labels, (B,) float32 each, of responses (B, 4, R); T30 is NaN where the response does not fall by 35 dB.
 
     Args:
@@ -27,6 +34,7 @@ def measure(scene: Scene, rir: Tensor, sample_rate: int, beyond: Tensor | None =
         rir: their responses.
         sample_rate: Hz.
         beyond: (B,) energy after the end of W's response.
+        octaves_hz: centres for `OCTAVE_T30`, (B, bands); empty: without it.
     """
     w = rir[:, W]
     arrival = scene.distance_m * (sample_rate / SPEED_OF_SOUND)
@@ -35,17 +43,25 @@ def measure(scene: Scene, rir: Tensor, sample_rate: int, beyond: Tensor | None =
         "c50_db": c50_db(w, sample_rate, arrival),
         "drr_db": drr_db(w, sample_rate, arrival),
     }
+    if octaves_hz:
+        acoustic[OCTAVE_T30] = octave_t30_s(w, sample_rate, octaves_hz)
     return {**scene.labels(), **acoustic}
 
 
-def render_measured(scene: Scene, rooms: RoomsConfig, sample_rate: int) -> tuple[Tensor, dict[str, Tensor]]:
+def render_measured(scene: Scene, rooms: RoomsConfig, sample_rate: int, octaves: bool = False) -> tuple[Tensor, dict[str, Tensor]]:
     """Responses of `rooms.rir_s` and their labels.
 
     A room too reverberant for its T30 to be read from the stored length is rendered longer for the measurement alone; a longer response
     begins with the shorter one.
 
+    Args:
+        scene: B rooms.
+        rooms: rendering.
+        sample_rate: Hz.
+        octaves: measure `OCTAVE_T30` too, in all usable bands.
+
     Returns:
-        rir (B, 4, R) float32, labels (B,) float32 each.
+        rir (B, 4, R) float32, labels (B,) float32 each, `OCTAVE_T30` (B, bands).
     """
     resolved, bands = band_absorption(scene, rooms.bands_hz, sample_rate)
     power, air = band_power(bands, sample_rate).to(scene.size.device), air_of(bands, rooms.air, scene.size.device)
@@ -54,7 +70,7 @@ def render_measured(scene: Scene, rooms: RoomsConfig, sample_rate: int) -> tuple
     for factor in LONGER:
         part, length = scene.select(open_), factor * rooms.rir_s
         longer = render_rir(part, sample_rate, length, rooms.bands_hz, rooms.air, rooms.high_pass_hz)
-        measured = measure(part, longer, sample_rate, energy_beyond(resolved.select(open_), power, air, length))
+        measured = measure(part, longer, sample_rate, energy_beyond(resolved.select(open_), power, air, length), bands if octaves else ())
         if rir is None:
             rir, labels = longer, measured
         else:
