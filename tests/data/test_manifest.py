@@ -16,7 +16,9 @@ GOOD = {"audio": "a.wav", "captions": ["a dog"], "split": "train"}
 
 def test_round_trip(tmp_path):
     records = [ClipRecord(f"c{i}", "test", "hund", ("ein Hund", "ein „Bellen“"), "src", "CC0", f"{i}.wav") for i in range(3)]
+    records.append(ClipRecord("c3", "train", "", ("x",), "freesound:7", "", "/elsewhere/c.flac", 4.25, 44100))
     write_manifest(tmp_path / "m.jsonl", records)
+    assert "duration_s" not in (tmp_path / "m.jsonl").read_text().splitlines()[0]  # nor changes it a corpus' hash
     assert read_manifest(tmp_path / "m.jsonl") == records
     assert list(tmp_path.iterdir()) == [tmp_path / "m.jsonl"]
 
@@ -31,6 +33,8 @@ FAULTS = {
     "empty list": (json.dumps({**GOOD, "captions": []}), "no caption"),
     "blank caption": (json.dumps({**GOOD, "captions": ["a dog", "  "]}), "no caption"),
     "number as label": (json.dumps({**GOOD, "label": 3}), "'label' is not text"),
+    "text as duration": (json.dumps({**GOOD, "duration_s": "4 s"}), "'duration_s' is '4 s', no number"),
+    "no rate": (json.dumps({**GOOD, "sample_rate": -1}), "'sample_rate' is -1, no number"),
     "same id": (json.dumps({**GOOD, "clip_id": "first.wav"}), r"'first.wav' was used in line 1"),
 }
 

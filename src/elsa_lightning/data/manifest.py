@@ -1,14 +1,16 @@
 """The JSONL manifest: one clip a line. Imports no torch.
 
     {"audio": "clips/dog.wav", "captions": ["a dog barking", …], "split": "train",
-     "label": "dog", "clip_id": "dog-1", "licence": "CC0", "source": "freesound 1234"}          (on one line)
+     "label": "dog", "clip_id": "dog-1", "licence": "CC0", "source": "freesound:1234",
+     "duration_s": 4.2, "sample_rate": 44100}                                                   (on one line)
 
-`audio` (relative to the manifest's folder), `captions` and `split` are required; `clip_id` defaults to `audio`.
+`audio` (relative to the manifest's folder, or absolute), `captions` and `split` are required; `clip_id` defaults to `audio`.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import os
 import pathlib
 import posixpath
@@ -20,6 +22,8 @@ from elsa_lightning.errors import DataError
 
 SPLITS = ("train", "val", "test")
 TEXT_FIELDS = ("clip_id", "split", "label", "audio", "source", "licence")
+NUMBER_FIELDS = ("duration_s", "sample_rate")
+"""Facts of the audio file; in a line only where they are known."""
 
 
 @dataclass(frozen=True)
@@ -31,9 +35,12 @@ class ClipRecord:
         split: train, val or test.
         label: sound class; empty if the corpus has none.
         captions: at least one.
-        source: what the clip was cut from, as far as known (a recording's id); clips of one source belong to one split.
+        source: what the clip was cut from, as far as known (a recording's id, with whose id it is: freesound:1234, youtube:…); clips
+            of one source belong to one split.
         licence: of the recording.
         audio: its file, relative to the corpus; empty for synthesised clips.
+        duration_s: of the file, s; 0 if unknown.
+        sample_rate: of the file, Hz; 0 if unknown.
     """
 
     clip_id: str
@@ -43,6 +50,8 @@ class ClipRecord:
     source: str = ""
     licence: str = ""
     audio: str = ""
+    duration_s: float = 0.0
+    sample_rate: int = 0
 
     def with_captions(self) -> ClipRecord:
         """The record with its captions as a plain tuple: a synthesised corpus draws them only when they are read."""
@@ -50,7 +59,8 @@ class ClipRecord:
 
     def to_dict(self) -> dict[str, Any]:
         """The manifest's line."""
-        return {name: getattr(self, name) for name in TEXT_FIELDS} | {"captions": list(self.captions)}
+        known = {name: value for name in NUMBER_FIELDS if (value := getattr(self, name))}
+        return {name: getattr(self, name) for name in TEXT_FIELDS} | {"captions": list(self.captions)} | known
 
 
 def read_manifest(path: str | pathlib.Path, needs_audio: bool = True) -> list[ClipRecord]:
@@ -126,6 +136,9 @@ def _parse(line: str, where: str, needs_audio: bool) -> ClipRecord:
     for name in TEXT_FIELDS:
         if not isinstance(row.get(name, ""), str):
             raise DataError(f"{where}: '{name}' is not text", f'write "{name}": "…"')
+    for name in NUMBER_FIELDS:
+        if not isinstance(row.get(name, 0), int | float) or isinstance(row.get(name), bool) or not 0 <= row.get(name, 0) < math.inf:
+            raise DataError(f"{where}: '{name}' is {row[name]!r}, no number", f"write seconds or Hz, or leave '{name}' out")
     if needs_audio and not row.get("audio"):
         raise DataError(f"{where}: no 'audio'", "name the clip's audio file, relative to the manifest")
     audio = row.get("audio", "")
@@ -138,6 +151,8 @@ def _parse(line: str, where: str, needs_audio: bool) -> ClipRecord:
         source=row.get("source", ""),
         licence=row.get("licence", ""),
         audio=audio,
+        duration_s=float(row.get("duration_s", 0.0)),
+        sample_rate=int(row.get("sample_rate", 0)),
     )
 
 
