@@ -37,6 +37,9 @@ def _add_spatialize(commands: Any) -> None:
     spatialize.add_argument("--azimuth", type=float, default=0.0, metavar="DEG", help="counter-clockwise: 90 is left (default: 0, front)")
     spatialize.add_argument("--elevation", type=float, default=0.0, metavar="DEG", help="upwards (default: 0)")
     spatialize.add_argument("--distance", type=float, default=1.5, metavar="M", help="from the listener (default: 1.5)")
+    for name, unit in (("azimuth", "DEG"), ("elevation", "DEG"), ("distance", "M")):
+        moved = "end there: the source moves evenly while it sounds (default: it stays)"
+        spatialize.add_argument(f"--to-{name}", type=float, default=None, metavar=unit, help=moved)
     spatialize.add_argument("--room", type=_room, default=(6.0, 5.0, 3.0), metavar="LxWxH", help="size in metres (default: 6x5x3)")
     spatialize.add_argument(
         "--t30",
@@ -45,7 +48,7 @@ def _add_spatialize(commands: Any) -> None:
         metavar="S",
         help="reverberation time of the rendered room (default: 0.4); the measured one is printed",
     )
-    spatialize.add_argument("--seed", type=int, default=0, help="of the late field")
+    spatialize.add_argument("--seed", type=int, default=0, help="of the late field and of the place in the room")
     spatialize.add_argument("--rate", type=int, default=None, help="sample rate of the output, Hz (default: the input's)")
     spatialize.set_defaults(command=_spatialize)
 
@@ -104,4 +107,5 @@ def _spatialize(arguments: argparse.Namespace) -> None:
     from elsa_lightning.spatialize_file import spatialize, summary
 
     names = ("input", "output", "azimuth", "elevation", "distance", "room", "t30", "seed", "rate")
-    print(summary(arguments.output, spatialize(**{name: getattr(arguments, name) for name in names})))
+    to = (arguments.to_azimuth, arguments.to_elevation, arguments.to_distance)
+    print(summary(arguments.output, spatialize(**{name: getattr(arguments, name) for name in names}, to=to)))

@@ -5,9 +5,10 @@ import json
 import numpy as np
 import pytest
 import soundfile
+import torch
 
 from elsa_lightning.errors import DataError
-from elsa_lightning.spatialize_file import spatialize, summary
+from elsa_lightning.spatialize_file import Place, spatialize, summary, way
 
 RATE = 16000
 
@@ -83,3 +84,38 @@ def test_the_rendered_t30_is_the_wanted_one(mono, tmp_path, room, t30):
     """The expected decay alone misses it by a tenth and more in single rooms."""
     facts = spatialize(mono, tmp_path / "o.wav", azimuth=30, elevation=0, distance=1.5, room=room, t30=t30)
     assert facts["measured_t30_s"] == pytest.approx(t30, rel=0.05)
+
+
+def directions(foa: np.ndarray, parts: int) -> np.ndarray:
+    """Azimuth in degrees of the intensity in equal parts of (T, 4)."""
+    return np.array([np.degrees(np.arctan2((p[:, 0] * p[:, 1]).mean(), (p[:, 0] * p[:, 3]).mean())) for p in np.array_split(foa, parts)])
+
+
+def test_a_moving_source_is_heard_where_it_goes(mono, tmp_path):
+    facts = spatialize(mono, tmp_path / "o.wav", -60, 0, 1.0, (8, 7, 4), 0.2, to=(60, None, None))
+    assert facts["to_azimuth_deg"] == 60 and facts["to_distance_m"] == 1.0
+    foa = soundfile.read(tmp_path / "o.wav")[0][:RATE]
+    assert np.abs(directions(foa, 6) - np.linspace(-50, 50, 6)).max() < 12
+    still = spatialize(mono, tmp_path / "s.wav", -60, 0, 1.0, (8, 7, 4), 0.2, to=(-60, None, None))
+    assert "to_azimuth_deg" not in still  # it stays: as if nothing had been said
+
+
+def test_azimuth_turns_as_its_numbers_say():
+    path = way(Place(0, 0, 2.0), Place(270, 0, 1.0))
+    angle = torch.rad2deg(torch.atan2(path[:, 1], path[:, 0]))
+    assert 0 < angle[1] <= 5 and path[len(path) // 2, 0] < 0 and path[-1, 1] == pytest.approx(-1.0)
+    assert path.norm(dim=1).diff().max() < 0
+
+
+def test_a_path_that_leaves_the_room_is_refused(mono, tmp_path):
+    with pytest.raises(DataError, match="does not fit"):
+        spatialize(mono, tmp_path / "o.wav", 0, 0, 1.0, (5, 4, 3), 0.4, to=(None, None, 6.0))
+
+
+def test_nobodys_json_is_overwritten(mono, tmp_path):
+    spatialize(mono, tmp_path / "o.wav", 0, 0, 1.0, (5, 4, 3), 0.4)
+    spatialize(mono, tmp_path / "o.wav", 90, 0, 1.0, (5, 4, 3), 0.4)  # its own may be
+    (tmp_path / "notes.json").write_text('{"mine": 1}')
+    with pytest.raises(DataError, match=r"notes\.json would be overwritten"):
+        spatialize(mono, tmp_path / "notes.wav", 0, 0, 1.0, (5, 4, 3), 0.4)
+    assert json.loads((tmp_path / "notes.json").read_text()) == {"mine": 1} and not (tmp_path / "notes.wav").exists()
