@@ -34,6 +34,7 @@ from elsa_lightning.schema_model import (
     TinyTextConfig,
 )
 from elsa_lightning.schema_training import (
+    ClipTermConfig,
     EvaluationConfig,
     LossConfig,
     LossTermConfig,
@@ -50,6 +51,7 @@ __all__ = [
     "AudioConfig",
     "AugmentationConfig",
     "CaptionConfig",
+    "ClipTermConfig",
     "CoordCnnConfig",
     "DataConfig",
     "Esc50Config",

@@ -12,6 +12,15 @@ class LossTermConfig:
 
 
 @dataclass
+class ClipTermConfig:
+    weight: float = 1.0
+    """Factor of this term in the total; 0: the term is not computed."""
+    multi_positive: bool = False
+    """Equal captions in a batch, and captions without spatial words of one recording, are partners of all their clips; false: only each
+    row's own caption is right, and the others are taught to be wrong (the paper)."""
+
+
+@dataclass
 class TargetTermConfig:
     weight: float = 1.0
     """Factor of this term in the total; 0: the term is not computed."""
@@ -21,7 +30,7 @@ class TargetTermConfig:
 
 @dataclass
 class LossConfig:
-    clip: LossTermConfig = field(default_factory=LossTermConfig)
+    clip: ClipTermConfig = field(default_factory=ClipTermConfig)
     """Symmetric contrastive loss between audio and text."""
     direction: LossTermConfig = field(default_factory=LossTermConfig)
     """1 − cosine of the predicted direction."""

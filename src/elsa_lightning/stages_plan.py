@@ -138,6 +138,8 @@ def stage_config(experiment: Experiment, stage: str) -> dict[str, Any]:
         del values["trainer.epochs"]
     if stage == "train" and not _shares_text_states(experiment):
         del values["data.text_states"]
+    if stage == "train" and not experiment.loss.clip.multi_positive:
+        del values["loss.clip.multi_positive"]  # results of before it existed stay valid
     return values
 
 

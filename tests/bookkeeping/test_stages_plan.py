@@ -54,6 +54,7 @@ def changed(before, after):
         ("model.spatial.width=96", {"pretraining", "train", "embed", "evaluate"}),
         ("model.embedding=96", {"train", "embed", "evaluate"}),
         ("loss.area.weight=0", {"train", "embed", "evaluate"}),
+        ("loss.clip.multi_positive=true", {"train", "embed", "evaluate"}),
         ("captions.word_keep=0.5", {"text_states", "train", "embed", "evaluate"}),
         ("captions.per_clip=2", {"embed", "evaluate"}),
         ("captions.spatial_share=0.5", {"text_states", "train", "embed", "evaluate"}),

@@ -6,6 +6,7 @@ import lightning
 import pytest
 import torch
 
+from elsa_lightning.captions import plain_caption
 from elsa_lightning.captions.attributes import words_of_all
 from elsa_lightning.data.datamodule import SpatialAudioText
 from elsa_lightning.data.feature_cache import render_cache
@@ -61,6 +62,18 @@ def test_what_a_batch_holds(cfg, data):
     assert batch.tokens["input_ids"].shape == batch.tokens["attention_mask"].shape and len(batch.captions) == 6 == len(batch)
     assert [data.corpus.labels[i] for i in batch.label] == [record.label for record in batch.records]
     assert batch.yaw.abs().max() > 0 and batch.caption_sets == []
+
+
+def test_plain_captions_are_known_as_such(cfg, data):
+    cfg.captions.spatial_share, cfg.trainer.batch_size, cfg.trainer.steps = 0.5, 48, 2
+    seen = set()
+    for batch in batches(data, data.train_dataloader()):
+        plain = [
+            caption in [plain_caption(c) for c in record.captions] for caption, record in zip(batch.captions, batch.records, strict=True)
+        ]
+        assert batch.plain.tolist() == plain
+        seen |= set(plain)
+    assert seen == {True, False}
 
 
 def test_captions_follow_the_turned_scene(cfg, data):

@@ -6,7 +6,7 @@ from torch.nn.functional import normalize
 
 from elsa_lightning.errors import ConfigError
 from elsa_lightning.losses import ElsaLoss, TargetScale, area_loss, clip_loss, direction_loss, distance_loss
-from elsa_lightning.schema import LossConfig, LossTermConfig, TargetTermConfig
+from elsa_lightning.schema import ClipTermConfig, LossConfig, LossTermConfig, TargetTermConfig
 
 SCALES = {"distance": TargetScale(2.0, 1.0), "area": TargetScale(4.0, 0.7)}
 NAMES = ("clip", "direction", "distance", "area")
@@ -14,7 +14,7 @@ NAMES = ("clip", "direction", "distance", "area")
 
 def config(clip=1.0, direction=1.0, distance=1.0, area=1.0, standardize=True):
     targets = (TargetTermConfig(weight, standardize) for weight in (distance, area))
-    return LossConfig(LossTermConfig(clip), LossTermConfig(direction), *targets)
+    return LossConfig(ClipTermConfig(clip), LossTermConfig(direction), *targets)
 
 
 @pytest.fixture

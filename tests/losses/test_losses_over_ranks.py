@@ -11,8 +11,8 @@ from torch.nn.functional import normalize
 from torch.nn.parallel import DistributedDataParallel
 
 from elsa_lightning.errors import RunError
-from elsa_lightning.losses import ElsaLoss, clip_loss
-from elsa_lightning.schema import LossConfig, LossTermConfig, TargetTermConfig
+from elsa_lightning.losses import ElsaLoss, Partners, clip_loss
+from elsa_lightning.schema import ClipTermConfig, LossConfig, TargetTermConfig
 from ranks import run_ranks
 
 COUNT = 8
@@ -38,7 +38,7 @@ class Encoder(nn.Module):
 
 def loss_function(clip=1.0):
     target = TargetTermConfig(weight=1.0, standardize=False)
-    return ElsaLoss(LossConfig(clip=LossTermConfig(clip), distance=target, area=target), {})
+    return ElsaLoss(LossConfig(clip=ClipTermConfig(clip), distance=target, area=target), {})
 
 
 def batch(is_spatial):
@@ -78,6 +78,17 @@ def one_process(is_spatial, parts):
     return total.detach(), gradients(model)
 
 
+def shared_loss(model, part):
+    """Contrastive loss of pairs that share captions and recordings within and across ranks."""
+    whole = Partners(torch.tensor([1, 2, 3, 1, 5, 2, 7, 1]), torch.tensor([1, 1, 3, 4, 3, 6, 7, 7]), torch.arange(COUNT) % 3 == 0)
+    own = Partners(whole.caption[part], whole.recording[part], whole.plain[part])
+    x, y, _ = cut(batch(EVERY), part)
+    outputs = model(x, y)
+    heads = sum(outputs[name].sum() for name in ("direction", "distance", "area"))  # DDP wants every parameter used
+    contrastive = clip_loss(outputs["audio"], outputs["text"], outputs["logit_scale"], partners=own)
+    return contrastive + 0 * heads, contrastive.detach()
+
+
 def on_a_rank(rank, world):
     warnings.simplefilter("error")
     part = slice(rank * COUNT // world, (rank + 1) * COUNT // world)
@@ -88,6 +99,10 @@ def on_a_rank(rank, world):
         total, _ = loss_function()(model(x, y), targets)
         total.backward()
         results[name] = {"total": total.detach(), "gradients": gradients(model.module)}
+    model = DistributedDataParallel(Encoder())
+    total, shared = shared_loss(model, part)
+    total.backward()
+    results["shared"] = {"total": shared, "gradients": gradients(model.module)}
     audio = normalize(torch.randn(2 + (rank == 0), 4), dim=1)
     with pytest.raises(RunError, match="batch sizes differ") as error:
         clip_loss(audio, audio, 10.0)
@@ -115,6 +130,17 @@ def test_loss_and_gradients_equal_one_process(world_results, name, mask, joined)
         assert found.keys() == wanted.keys()
         for key, gradient in wanted.items():
             torch.testing.assert_close(found[key], gradient, rtol=1e-9, atol=1e-12)
+
+
+def test_shared_captions_and_recordings_are_known_over_ranks(world_results):
+    _, results = world_results
+    model = Encoder()
+    total, wanted = shared_loss(model, slice(None))
+    total.backward()
+    assert abs(torch.stack([r["shared"]["total"] for r in results]).mean() - wanted) < 1e-12
+    for result in results:
+        for key, gradient in gradients(model).items():
+            torch.testing.assert_close(result["shared"]["gradients"][key], gradient, rtol=1e-9, atol=1e-12)
 
 
 def test_unequal_batches_are_refused_on_every_rank(world_results):

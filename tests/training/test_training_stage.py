@@ -15,7 +15,7 @@ from elsa_lightning.errors import ConfigError, RunError
 from elsa_lightning.models.tokenizers import build_tokenizer
 from elsa_lightning.stages.train import target_scales
 from elsa_lightning.training.checkpoints import StepCheckpoint, newest_valid, read_checkpoint
-from elsa_lightning.training.contrastive import ElsaModule
+from elsa_lightning.training.contrastive import ElsaModule, partners_of
 from elsa_lightning.training.trainer import BEST, fit
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -106,6 +106,28 @@ def test_curves_and_validation_metrics_are_written(whole):
     assert all(0 <= line["val/retrieval/map10"] <= 1 and "val/localization/doa_mae_deg" in line for line in validated)
     assert list((folder / "tb" / "curves").glob("events*"))
     assert "optim.lr: 0.001" in (folder / "tb" / "curves" / "hparams.yaml").read_text()
+
+
+def test_equal_captions_and_copies_reach_the_loss(parts):
+    """The same words twice, and a plain caption of a recording that is there twice."""
+    cfg, banks, corpus = parts
+    loss = dataclasses.replace(cfg.loss, clip=dataclasses.replace(cfg.loss.clip, multi_positive=True))
+    data = SpatialAudioText(cfg, corpus, banks, build_tokenizer(cfg.model.text))
+    batch = data.on_after_batch_transfer(next(iter(data.train_dataloader())))
+    record = dataclasses.replace(batch.records[0].with_captions(), source="tape 1")
+    batch.records[:2] = [record, dataclasses.replace(record, clip_id="another", source="tape 1")]
+    batch.captions[2] = batch.captions[3].upper()
+    batch.plain[:] = torch.tensor([True] + [False] * 7)
+    true = partners_of(batch).true_of(partners_of(batch))
+    assert true[1, 0] and not true[0, 1] and true[2, 3] and true[3, 2] and true.diagonal().all()
+    assert true.sum() == 8 + 3
+    losses = []
+    for one in (cfg, dataclasses.replace(cfg, loss=loss)):
+        torch.manual_seed(0)
+        module = ElsaModule(one, target_scales(banks["train"]), STEPS).eval()
+        module.log = module.log_dict = lambda *_, **__: None
+        losses.append(module.training_step(batch, 0).item())
+    assert losses[0] != losses[1]
 
 
 def test_a_truncated_checkpoint_is_passed_over(parts, whole, tmp_path):

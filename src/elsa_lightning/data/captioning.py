@@ -45,19 +45,22 @@ class Captioner:
         words = words_of_all({name: values.cpu().numpy() for name, values in batch.spatial.items()})
         said = [word if heard else SpatialWords() for word, heard in zip(words, batch.is_spatial.tolist(), strict=True)]
         if batch.split == "train":
-            batch.captions = [self.training(*each) for each in zip(batch.records, batch.key.tolist(), said, strict=True)]
+            written = [self.training(*each) for each in zip(batch.records, batch.key.tolist(), said, strict=True)]
+            batch.captions = [caption for caption, _ in written]
+            batch.plain = torch.tensor([plain for _, plain in written])
         else:
             batch.caption_sets = [self.evaluation(*each) for each in zip(batch.records, batch.version.tolist(), said, strict=True)]
             batch.captions = [captions[0] for captions in batch.caption_sets]
 
-    def training(self, record: ClipRecord, key: int, words: SpatialWords) -> str:
-        """One caption, a function of the key."""
+    def training(self, record: ClipRecord, key: int, words: SpatialWords) -> tuple[str, bool]:
+        """One caption, a function of the key, and whether it is without spatial words."""
         rng = rng_of("caption", key)
         which, share = rng.random(2)
         caption = record.captions[int(which * len(record.captions))]
         if share >= self.cfg.captions.spatial_share:
-            return plain_caption(caption)
-        return spatial_caption(caption, words, rng, self.cfg.captions.word_keep)
+            return plain_caption(caption), True
+        written = spatial_caption(caption, words, rng, self.cfg.captions.word_keep)
+        return written, written == plain_caption(caption)
 
     def evaluation(self, record: ClipRecord, version: int, words: SpatialWords) -> list[str]:
         """`captions.per_clip` captions with every word."""

@@ -60,6 +60,8 @@ class AudioTextBatch:
     """B; in evaluation the first of `caption_sets`."""
     caption_sets: list[list[str]] = field(default_factory=list)
     """Evaluation: `captions.per_clip` captions of each example. Training: empty."""
+    plain: Tensor | None = None
+    """Training: `(B,)` bool, captions without spatial words."""
     tokens: dict[str, Tensor] = field(default_factory=dict)
     """Of `captions`: `attention_mask (B, L)` with `input_ids (B, L)`, or with `states (B, L, H)` where these were computed before."""
 

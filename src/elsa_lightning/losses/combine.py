@@ -10,6 +10,7 @@ from torch import Tensor
 
 from elsa_lightning.errors import ConfigError
 from elsa_lightning.losses.contrastive import clip_loss
+from elsa_lightning.losses.partners import Partners
 from elsa_lightning.losses.spatial import TargetScale, area_loss, direction_loss, distance_loss
 from elsa_lightning.schema import LossConfig
 
@@ -50,24 +51,27 @@ class ElsaLoss:
                 raise ConfigError(f"loss.{name} is standardised but no scale of its target is given", f"set loss.{name}.standardize: false")
             self.scales[name] = scales.get(name) if standardized else None
 
-    def __call__(self, outputs: dict[str, Tensor], targets: SpatialTargets) -> tuple[Tensor, dict[str, Tensor]]:
+    def __call__(
+        self, outputs: dict[str, Tensor], targets: SpatialTargets, partners: Partners | None = None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         """The total to minimise and the unweighted, detached terms to log.
 
         Args:
             outputs: of `Elsa.forward`: `audio`, `text (B, E)`, `logit_scale` (1 / temperature), `direction (B, 3)`, `distance (B,)`,
                 `area (B,)`; only those of the terms in use are read.
             targets: the batch.
+            partners: for the contrastive term, see `clip_loss`.
 
         Returns:
             `(total, terms)`: scalar, and name → scalar for each term of positive weight.
         """
-        terms = {name: self._term(name, outputs, targets) for name, weight in self.weights.items() if weight}
+        terms = {name: self._term(name, outputs, targets, partners) for name, weight in self.weights.items() if weight}
         total = torch.stack([self.weights[name] * value for name, value in terms.items()]).sum()
         return total, {name: value.detach() for name, value in terms.items()}
 
-    def _term(self, name: str, outputs: dict[str, Tensor], targets: SpatialTargets) -> Tensor:
+    def _term(self, name: str, outputs: dict[str, Tensor], targets: SpatialTargets, partners: Partners | None) -> Tensor:
         if name == "clip":
-            return clip_loss(outputs["audio"], outputs["text"], outputs["logit_scale"])
+            return clip_loss(outputs["audio"], outputs["text"], outputs["logit_scale"], partners=partners)
         if name == "direction":
             return direction_loss(outputs["direction"], targets.direction, targets.is_spatial)
         if name == "distance":

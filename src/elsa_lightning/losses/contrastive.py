@@ -8,10 +8,12 @@ from torch import Tensor
 
 from elsa_lightning.losses.gather import gather as gather_ranks
 from elsa_lightning.losses.gather import rank, require_equal_batches, world_size
+from elsa_lightning.losses.partners import Partners, shares
 
 
-def clip_loss(audio: Tensor, text: Tensor, logit_scale: Tensor | float, gather: bool = True) -> Tensor:
-    """½ · [CE(scale · audio · textᵀ) + CE(scale · text · audioᵀ)], where row i's own partner is the right class.
+def clip_loss(audio: Tensor, text: Tensor, logit_scale: Tensor | float, gather: bool = True, partners: Partners | None = None) -> Tensor:
+    """½ · [CE(scale · audio · textᵀ) + CE(scale · text · audioᵀ)], where row i's own partner is the right class, or all its partners
+    are in equal parts (as in supervised contrastive learning, Khosla et al. 2020, arXiv 2004.11362, with the sum outside the logarithm).
 
     The *local* form: each rank's B rows against the W·B columns of all ranks, memory B × W·B. The mean of the ranks' losses, and the
     gradient after DDP's mean, equal those of one process with the joined batch; the value differs between ranks (reduce it to log it).
@@ -21,6 +23,7 @@ def clip_loss(audio: Tensor, text: Tensor, logit_scale: Tensor | float, gather: 
         audio, text: `(B, E)`, L2-normalised; B equal on all ranks.
         logit_scale: 1 / temperature (already exponentiated), scalar.
         gather: take the other ranks' rows as negatives too. Every rank must then call.
+        partners: what is true of what beyond each row's own pair; None: nothing.
 
     Returns:
         Scalar of the logits' dtype.
@@ -41,7 +44,11 @@ def clip_loss(audio: Tensor, text: Tensor, logit_scale: Tensor | float, gather: 
             require_equal_batches(count, audio.device)
             both = gather_ranks(torch.cat((audio, text), dim=1))  # (W·B, 2E): one exchange instead of two
             all_audio, all_text, first = both[:, :width], both[:, width:], rank() * count
-        own = torch.arange(first, first + count, device=audio.device)  # (B,)
-        audio_to_text = F.cross_entropy(scale * audio @ all_text.T, own)  # logits (B, W·B)
-        text_to_audio = F.cross_entropy(scale * text @ all_audio.T, own)
+        to_text = to_audio = torch.arange(first, first + count, device=audio.device)  # (B,) the right classes
+        if partners is not None:
+            everywhere = partners.of_all_ranks() if gather else partners
+            to_text = shares(partners.true_of(everywhere)).to(dtype)  # (B, W·B)
+            to_audio = shares(everywhere.true_of(partners).T).to(dtype)
+        audio_to_text = F.cross_entropy(scale * audio @ all_text.T, to_text)  # logits (B, W·B)
+        text_to_audio = F.cross_entropy(scale * text @ all_audio.T, to_audio)
         return (audio_to_text + text_to_audio) / 2

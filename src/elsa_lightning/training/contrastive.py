@@ -10,12 +10,22 @@ from elsa_lightning.data.types import AudioTextBatch
 from elsa_lightning.errors import RunError
 from elsa_lightning.features import Features, FrontEnd
 from elsa_lightning.losses.combine import ElsaLoss
+from elsa_lightning.losses.partners import Partners
 from elsa_lightning.losses.spatial import TargetScale
 from elsa_lightning.metrics.accumulate import LocalizationMetric, RetrievalMetric
+from elsa_lightning.metrics.retrieval import caption_groups
 from elsa_lightning.models.elsa import Elsa
 from elsa_lightning.schema import Experiment
 from elsa_lightning.seeding import seed_of
 from elsa_lightning.training.optim import build_optimizer
+
+
+def partners_of(batch: AudioTextBatch) -> Partners:
+    """What is true of what in a training batch: equal captions, clips of one recording. A clip without a known source is its own."""
+    recordings = [record.source or f"clip {record.clip_id}" for record in batch.records]
+    recording = torch.tensor([seed_of("recording", name) for name in recordings], dtype=torch.int64)
+    device = batch.key.device
+    return Partners(caption_groups(batch.captions).to(device), recording.to(device), batch.plain)
 
 
 class ElsaModule(lightning.LightningModule):
@@ -46,7 +56,7 @@ class ElsaModule(lightning.LightningModule):
 
     def training_step(self, batch: AudioTextBatch, batch_idx: int) -> Tensor:
         outputs = self.model(self.features(batch), batch.tokens)
-        total, terms = self.loss(outputs, batch)
+        total, terms = self.loss(outputs, batch, partners_of(batch) if self.cfg.loss.clip.multi_positive else None)
         if not torch.isfinite(total):
             values = ", ".join(f"{name} {value.item():g}" for name, value in terms.items())
             raise RunError(
