@@ -4,7 +4,7 @@ import pytest
 
 from elsa_lightning.config import load_experiment
 from elsa_lightning.schema import NOT_IDENTITY
-from elsa_lightning.stages_plan import STAGES, fingerprint, plan_run
+from elsa_lightning.stages_plan import STAGES, fingerprint, plan_run, stage_config
 
 CACHED = ["data.rendering=cached", "data.text_states=shared", "model.text.name=minilm", "pretraining.steps=5", "trainer.steps=10"]
 
@@ -77,6 +77,13 @@ def changed(before, after):
 )
 def test_a_value_changes_the_stages_that_read_it_and_those_after(marks, override, stages):
     assert changed(marks(), marks(override)) == stages
+
+
+def test_a_knob_that_is_off_is_not_in_the_fingerprint(experiment_file):
+    """Results of before `loss.clip.multi_positive` existed stay valid."""
+    off = stage_config(load_experiment(experiment_file).experiment, "train")
+    on = stage_config(load_experiment(experiment_file, overrides=["loss.clip.multi_positive=true"]).experiment, "train")
+    assert "loss.clip.multi_positive" not in off and on.keys() - off.keys() == {"loss.clip.multi_positive"}
 
 
 def test_what_is_not_identity_changes_nothing(marks):

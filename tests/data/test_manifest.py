@@ -1,5 +1,6 @@
 """JSONL manifests: round trip, and errors with file and line."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -33,8 +34,9 @@ FAULTS = {
     "empty list": (json.dumps({**GOOD, "captions": []}), "no caption"),
     "blank caption": (json.dumps({**GOOD, "captions": ["a dog", "  "]}), "no caption"),
     "number as label": (json.dumps({**GOOD, "label": 3}), "'label' is not text"),
-    "text as duration": (json.dumps({**GOOD, "duration_s": "4 s"}), "'duration_s' is '4 s', no number"),
-    "no rate": (json.dumps({**GOOD, "sample_rate": -1}), "'sample_rate' is -1, no number"),
+    "text as duration": (json.dumps({**GOOD, "duration_s": "4 s"}), "'duration_s' is '4 s'"),
+    "negative rate": (json.dumps({**GOOD, "sample_rate": -1}), "'sample_rate' is -1"),
+    "half a hertz": (json.dumps({**GOOD, "sample_rate": 44100.5}), r"'sample_rate' is 44100\.5"),
     "same id": (json.dumps({**GOOD, "clip_id": "first.wav"}), r"'first.wav' was used in line 1"),
 }
 
@@ -90,6 +92,8 @@ def test_corpus_by_manifest(tmp_path):
     assert corpus_summary(corpus)["splits"]["train"] == {"clips": 1, "captions": 1, "different_captions": 1, "labels": {"dog": 1}}
     assert (corpus.labels, corpus.licence, corpus.synthetic) == (("dog",), "CC0", False)
     first = corpus.content_hash
+    write_manifest(tmp_path / "m.jsonl", [dataclasses.replace(corpus.records("train")[0], duration_s=0.1, sample_rate=8000)])
+    assert open_corpus(ManifestConfig(path=str(tmp_path / "m.jsonl"))).content_hash == first  # facts of the file are no content
     moved = tmp_path / "elsewhere"
     moved.mkdir()
     for name in ("a.wav", "m.jsonl"):

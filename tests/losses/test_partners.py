@@ -7,6 +7,7 @@ import torch
 from torch.nn.functional import normalize
 
 from elsa_lightning.losses import Partners, clip_loss
+from elsa_lightning.losses.partners import shares
 
 
 def unit(count, seed):
@@ -18,10 +19,12 @@ def partners(captions, recordings, plain):
 
 
 def is_true(of, clip, caption):
-    """Whether a caption is true of a clip, in words."""
-    same_words = of.caption[clip] == of.caption[caption]
-    says_nothing_of_space = of.plain[caption] and of.recording[clip] == of.recording[caption]
-    return bool(same_words or says_nothing_of_space)
+    """Whether a caption is true of a clip: whether its words are among those known to be true of it."""
+    known = {int(of.caption[clip])}
+    for other in range(len(of.caption)):
+        if of.plain[other] and of.recording[other] == of.recording[clip]:
+            known.add(int(of.caption[other]))
+    return int(of.caption[caption]) in known
 
 
 def slow_loss(audio, text, scale, of):
@@ -47,11 +50,21 @@ def test_equals_the_definition_in_loops():
 
 
 def test_who_is_whose_partner():
-    true = MIXED.true_of(MIXED)
+    true = MIXED.true()
     wanted = torch.eye(6, dtype=torch.bool)
     wanted[0, 2] = wanted[2, 0] = True  # the same words
     wanted[4, 3] = True  # a plain caption of the same recording is true of another place; the spatial one of clip 4 is not true of clip 3
     assert torch.equal(true, wanted)
+
+
+def test_equal_words_are_never_both_true_and_false_of_a_clip():
+    """A spatial caption of recording A, the plain words of A, and the same plain words of recording B."""
+    of = partners([1, 2, 2], [10, 10, 11], [0, 1, 1])
+    assert of.true().tolist() == [[True, True, True], [False, True, True], [False, True, True]]
+
+
+def test_three_right_answers_share_the_target_exactly():
+    assert torch.equal(shares(torch.ones(2, 3, dtype=torch.bool), torch.float64), torch.full((2, 3), 1 / 3, dtype=torch.float64))
 
 
 def test_pairs_that_share_nothing_give_the_plain_loss():

@@ -114,11 +114,13 @@ def test_equal_captions_and_copies_reach_the_loss(parts):
     loss = dataclasses.replace(cfg.loss, clip=dataclasses.replace(cfg.loss.clip, multi_positive=True))
     data = SpatialAudioText(cfg, corpus, banks, build_tokenizer(cfg.model.text))
     batch = data.on_after_batch_transfer(next(iter(data.train_dataloader())))
+    batch.plain[:] = True
+    assert torch.equal(partners_of(batch).true(), torch.eye(8, dtype=torch.bool))  # eight synthetic clips: none is a copy of another
+    batch.plain[1:] = False
     record = dataclasses.replace(batch.records[0].with_captions(), source="tape 1")
-    batch.records[:2] = [record, dataclasses.replace(record, clip_id="another", source="tape 1")]
+    batch.records[:2] = [record, dataclasses.replace(record, clip_id="another")]
     batch.captions[2] = batch.captions[3].upper()
-    batch.plain[:] = torch.tensor([True] + [False] * 7)
-    true = partners_of(batch).true_of(partners_of(batch))
+    true = partners_of(batch).true()
     assert true[1, 0] and not true[0, 1] and true[2, 3] and true[3, 2] and true.diagonal().all()
     assert true.sum() == 8 + 3
     losses = []

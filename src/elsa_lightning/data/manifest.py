@@ -137,8 +137,7 @@ def _parse(line: str, where: str, needs_audio: bool) -> ClipRecord:
         if not isinstance(row.get(name, ""), str):
             raise DataError(f"{where}: '{name}' is not text", f'write "{name}": "…"')
     for name in NUMBER_FIELDS:
-        if not isinstance(row.get(name, 0), int | float) or isinstance(row.get(name), bool) or not 0 <= row.get(name, 0) < math.inf:
-            raise DataError(f"{where}: '{name}' is {row[name]!r}, no number", f"write seconds or Hz, or leave '{name}' out")
+        _check_number(name, row.get(name, 0), where)
     if needs_audio and not row.get("audio"):
         raise DataError(f"{where}: no 'audio'", "name the clip's audio file, relative to the manifest")
     audio = row.get("audio", "")
@@ -152,8 +151,16 @@ def _parse(line: str, where: str, needs_audio: bool) -> ClipRecord:
         licence=row.get("licence", ""),
         audio=audio,
         duration_s=float(row.get("duration_s", 0.0)),
-        sample_rate=int(row.get("sample_rate", 0)),
+        sample_rate=row.get("sample_rate", 0),
     )
+
+
+def _check_number(name: str, value: Any, where: str) -> None:
+    kinds = (int,) if name == "sample_rate" else (int, float)
+    if isinstance(value, bool) or not isinstance(value, kinds) or not 0 <= value < math.inf:
+        raise DataError(
+            f"{where}: '{name}' is {value!r}", f"write a number of {'Hz' if name == 'sample_rate' else 'seconds'}, or leave '{name}' out"
+        )
 
 
 def _split(value: Any, where: str) -> str:

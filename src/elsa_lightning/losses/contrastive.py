@@ -46,9 +46,8 @@ def clip_loss(audio: Tensor, text: Tensor, logit_scale: Tensor | float, gather: 
             all_audio, all_text, first = both[:, :width], both[:, width:], rank() * count
         to_text = to_audio = torch.arange(first, first + count, device=audio.device)  # (B,) the right classes
         if partners is not None:
-            everywhere = partners.of_all_ranks() if gather else partners
-            to_text = shares(partners.true_of(everywhere)).to(dtype)  # (B, W·B)
-            to_audio = shares(everywhere.true_of(partners).T).to(dtype)
+            true = (partners.of_all_ranks() if gather else partners).true()  # (W·B, W·B)
+            to_text, to_audio = shares(true[to_text], dtype), shares(true[:, to_audio].T, dtype)  # (B, W·B)
         audio_to_text = F.cross_entropy(scale * audio @ all_text.T, to_text)  # logits (B, W·B)
         text_to_audio = F.cross_entropy(scale * text @ all_audio.T, to_audio)
         return (audio_to_text + text_to_audio) / 2

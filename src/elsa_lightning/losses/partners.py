@@ -39,16 +39,22 @@ class Partners:
         caption, recording, plain = torch.cat(parts, dim=1)
         return Partners(caption, recording, plain.bool())
 
-    def true_of(self, captions: Partners) -> Tensor:
-        """`(B, C)` bool: whether each of C captions is true of each of these B clips."""
-        same = self.caption[:, None] == captions.caption
-        return same | ((self.recording[:, None] == captions.recording) & captions.plain)
+    def true(self) -> Tensor:
+        """`(B, B)` bool: whether caption j is true of clip i. It is if clip i has the same words, or if its recording has them without
+        spatial words: of equal captions all are true of a clip, or none."""
+        same = self.caption[:, None] == self.caption
+        recording = self.recording.unique(return_inverse=True)[1]
+        words, caption = self.caption.unique(return_inverse=True)
+        said = torch.zeros(len(recording), len(words), dtype=torch.bool, device=caption.device)  # recording × words
+        said[recording[self.plain], caption[self.plain]] = True
+        return same | said[recording][:, caption]
 
 
-def shares(partners: Tensor) -> Tensor:
-    """`(B, C)` float target: each row's right classes in equal parts. Every row must have one.
+def shares(true: Tensor, dtype: torch.dtype) -> Tensor:
+    """`(B, C)` target: each row's right classes in equal parts. Every row must have one.
 
     Args:
-        partners: `(B, C)` bool.
+        true: `(B, C)` bool.
+        dtype: of the result.
     """
-    return partners / partners.sum(dim=1, keepdim=True)
+    return true.to(dtype) / true.sum(dim=1, keepdim=True)

@@ -82,5 +82,5 @@ class FoleyCorpus:
 
     def _record(self, split: str, index: int) -> ClipRecord:
         label = foley.CLASSES[index % len(foley.CLASSES)]
-        captions = DrawnCaptions(self.seed, split, index)
-        return ClipRecord(f"foley-{split}-{index:06d}", split, label, captions, f"foley seed {self.seed}", LICENCE)
+        clip_id = f"foley-{split}-{index:06d}"
+        return ClipRecord(clip_id, split, label, DrawnCaptions(self.seed, split, index), f"foley:{self.seed}:{clip_id}", LICENCE)
