@@ -7,6 +7,7 @@ import math
 import pathlib
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -15,8 +16,9 @@ from torch import Tensor
 
 from elsa_lightning.acoustics.ambisonics import direction_from_angles
 from elsa_lightning.acoustics.bands import usable_bands
+from elsa_lightning.acoustics.geometry import Scene
 from elsa_lightning.acoustics.placing import place, room_with_t30
-from elsa_lightning.acoustics.sources import SoundSource, render_sources
+from elsa_lightning.acoustics.sources import SoundSource, densified, render_sources
 from elsa_lightning.data.audio_file import read_audio
 from elsa_lightning.errors import DataError
 from elsa_lightning.schema import RoomsConfig
@@ -27,8 +29,10 @@ PEAK = 0.9
 RATES = (4000, 192000)
 """Least and greatest sample rate, Hz."""
 
-STEP_DEG, STEP_M = 5.0, 0.25
-"""A moving source's path has a point at least this often."""
+STEP_DEG = 2.0
+"""A moving source's way is straight for so many degrees; `sources.densified` puts points between."""
+
+MOST_TURNS = 10
 
 
 @dataclass(frozen=True)
@@ -61,12 +65,24 @@ class Place:
 
 def way(start: Place, end: Place) -> Tensor:
     """Points `(P, 3)` m from the microphone, on the way from one place to another: angles and distance change evenly, azimuth in the sense
-    that its numbers say (from 0 to 270 is a turn to the left by three quarters)."""
+    that its numbers say (from 0 to 270 is a turn to the left by three quarters). One point if it stays.
+
+    Raises:
+        DataError: more than `MOST_TURNS` turns.
+    """
+    if start == end:
+        return _from_microphone(torch.tensor([astuple(start)]))
     turn = max(abs(end.azimuth - start.azimuth), abs(end.elevation - start.elevation))
-    points = 1 + math.ceil(max(turn / STEP_DEG, abs(end.distance - start.distance) / STEP_M))
+    _refuse([(turn <= 360 * MOST_TURNS, f"a turn of {turn:g}°", f"turn at most {MOST_TURNS} times")])
+    points = 2 + int(turn / STEP_DEG)
     share = torch.linspace(0, 1, points)
     ends = torch.tensor([astuple(start), astuple(end)])
-    azimuth, elevation, distance = (ends[0] + share[:, None] * (ends[1] - ends[0])).unbind(1)
+    return _from_microphone(ends[0] + share[:, None] * (ends[1] - ends[0]))
+
+
+def _from_microphone(places: Tensor) -> Tensor:
+    """(P, 3) m of places (P, 3): azimuth and elevation in degrees, distance in m."""
+    azimuth, elevation, distance = places.unbind(1)
     return direction_from_angles(torch.deg2rad(azimuth), torch.deg2rad(elevation)) * distance[:, None]
 
 
@@ -135,6 +151,28 @@ def spatialize(
     rate = sample_rate_of(input) if rate is None else rate
     start = Place(azimuth, elevation, distance)
     end = Place(*(given if given is not None else before for given, before in zip(to, astuple(start), strict=True)))
+    _check(start, end, t30, rate)
+    mono = torch.from_numpy(read_audio(input, rate))  # (T,)
+    size, offsets = torch.tensor(room, dtype=torch.float32), way(start, end)
+    microphone = place(size, offsets, seed)
+    scene, rir, labels = room_with_t30(size, microphone, microphone + offsets[0], t30, seed, rate)  # rir (1, 4, R)
+    path, time = microphone + offsets, None
+    if len(path) > 1:
+        path, time = densified(path, torch.linspace(0, len(mono) / rate, len(path)))
+    bands = usable_bands(RoomsConfig().bands_hz, rate)
+    foa = render_sources(scene, [SoundSource(mono, path, time)], rate, rir.shape[2] / rate, bands)  # (4, T + R − 1)
+    gain = PEAK / float(foa.abs().max().clamp_min(1e-9))
+    facts = {**_facts(start, end, scene, labels), "wanted_t30_s": t30, "gain": gain, "sample_rate": rate}
+    facts |= {"source": pathlib.Path(input).name, "seed": seed, "simulator": f"{SIMULATOR} {__version__}"}
+    try:
+        soundfile.write(output, np.asarray(foa.T * gain), rate, subtype="FLOAT", format="WAV")
+        output.with_suffix(".json").write_text(json.dumps(facts, indent=1))
+    except (OSError, soundfile.LibsndfileError) as error:
+        raise DataError(f"could not write {output}: {error}", "check that the folder exists and that the disk has space") from error
+    return facts
+
+
+def _check(start: Place, end: Place, t30: float, rate: int) -> None:
     for one in (start, end):
         one.check()
     low, high = RATES
@@ -144,41 +182,26 @@ def spatialize(
             (low <= rate <= high, f"a sample rate of {rate} Hz", f"choose one from {low} to {high} with --rate"),
         )
     )
-    mono = torch.from_numpy(read_audio(input, rate))  # (T,)
-    size, offsets = torch.tensor(room, dtype=torch.float32), way(start, end)
-    microphone = place(size, offsets, seed)
-    scene, rir, labels = room_with_t30(size, microphone, microphone + offsets[0], t30, seed, rate)  # rir (1, 4, R)
-    bands = usable_bands(RoomsConfig().bands_hz, rate)
-    time = torch.linspace(0, len(mono) / rate, len(offsets)) if len(offsets) > 1 else None
-    foa = render_sources(scene, [SoundSource(mono, microphone + offsets, time)], rate, rir.shape[2] / rate, bands)  # (4, T + R − 1)
-    gain = PEAK / float(foa.abs().max().clamp_min(1e-9))
-    moves = {"to_azimuth_deg": end.azimuth, "to_elevation_deg": end.elevation, "to_distance_m": end.distance} if len(offsets) > 1 else {}
-    facts = {
+
+
+def _facts(start: Place, end: Place, scene: Scene, labels: dict[str, float]) -> dict[str, Any]:
+    """Conventions, places and what was measured; of a moving source, at its start."""
+    moves = {"to_azimuth_deg": end.azimuth, "to_elevation_deg": end.elevation, "to_distance_m": end.distance, "measured_at": "the start"}
+    measured = {name: round(labels[name], 3) if math.isfinite(labels[name]) else None for name in ("t30_s", "c50_db", "drr_db")}
+    return {
         "channels": ["W", "Y", "Z", "X"],
         "order": "ACN",
         "normalisation": "SN3D",
         "axes": "x front, y left, z up; azimuth counter-clockwise, +90 is left",
-        "azimuth_deg": azimuth,
-        "elevation_deg": elevation,
-        "distance_m": distance,
-        **moves,
-        "room_m": list(room),
-        "wanted_t30_s": t30,
+        "azimuth_deg": start.azimuth,
+        "elevation_deg": start.elevation,
+        "distance_m": start.distance,
+        **(moves if end != start else {}),
+        "room_m": [round(value, 4) for value in scene.size[0].tolist()],
         "source_m": [round(value, 3) for value in scene.source[0].tolist()],
         "microphone_m": [round(value, 3) for value in scene.microphone[0].tolist()],
-        **{f"measured_{name}": round(labels[name], 3) if math.isfinite(labels[name]) else None for name in ("t30_s", "c50_db", "drr_db")},
-        "gain": gain,
-        "sample_rate": rate,
-        "source": pathlib.Path(input).name,
-        "seed": seed,
-        "simulator": f"{SIMULATOR} {__version__}",
+        **{f"measured_{name}": value for name, value in measured.items()},
     }
-    try:
-        soundfile.write(output, np.asarray(foa.T * gain), rate, subtype="FLOAT", format="WAV")
-        output.with_suffix(".json").write_text(json.dumps(facts, indent=1))
-    except (OSError, soundfile.LibsndfileError) as error:
-        raise DataError(f"could not write {output}: {error}", "check that the folder exists and that the disk has space") from error
-    return facts
 
 
 def _check_output(output: pathlib.Path, input: str | pathlib.Path) -> None:

@@ -16,8 +16,11 @@ def test_all_sources_are_inside_and_nothing_stands_on_a_plane_of_symmetry():
         for point in (microphone, *(microphone + offsets)):
             assert (point >= MARGIN_M - 1e-6).all() and (point <= size - MARGIN_M + 1e-6).all()
         assert torch.equal(place(size, offsets, seed), microphone)
-    still = place(size, torch.tensor([[1.0, 0.0, 0.0]]), 0)
-    assert (still[1:] - size[1:] / 2).abs().min() > 0.01  # an axis on which the source is straight ahead
+    for seed in range(200):
+        ahead = torch.tensor([[1.0, 0.0, 0.0]])  # on two axes nothing but the draw keeps it off the middle
+        microphone = place(size, ahead, seed)
+        for point in (microphone, microphone + ahead[0], microphone + ahead[0] / 2):
+            assert ((point / size - 0.5).abs() > 0.015).all()
 
 
 def test_a_room_that_is_too_small_names_the_axis():

@@ -5,8 +5,9 @@ import torch
 
 from elsa_lightning.acoustics.ambisonics import angles_from_direction
 from elsa_lightning.acoustics.convolve import convolve
+from elsa_lightning.acoustics.geometry import Scene
 from elsa_lightning.acoustics.render import render_rir
-from elsa_lightning.acoustics.sources import SoundSource, render_sources
+from elsa_lightning.acoustics.sources import SoundSource, densified, render_sources
 from elsa_lightning.errors import DataError
 
 RATE, RIR_S, BANDS = 8000, 0.2, [1000.0]
@@ -64,13 +65,57 @@ def test_the_level_does_not_dip_between_points(one_room):
     assert 10 * torch.log10(power.max() / power.min()) < 1.5
 
 
-def test_shares_add_up_to_one():
-    source = SoundSource(noise(0.5), torch.zeros(4, 3), torch.tensor([0.1, 0.2, 0.25, 0.4]), start_s=0.05)
-    shares = source.weights(RATE)
-    assert shares.shape == (4, 4000) and (shares >= 0).all()
+def whole_weights(source):
+    """(P, T): the stretches in their places."""
+    weights = torch.zeros(len(source.path), len(source.mono))
+    for point in range(len(source.path)):
+        begin, weight = source.stretch(point, RATE)
+        weights[point, begin : begin + len(weight)] = weight
+    return weights
+
+
+@pytest.mark.parametrize("start_s", [0.0, 0.05, 0.3, 0.7])
+def test_shares_add_up_to_one(start_s):
+    source = SoundSource(noise(0.5), torch.zeros(4, 3), torch.tensor([0.1, 0.2, 0.25, 0.4]), start_s=start_s)
+    shares = whole_weights(source)
+    assert (shares >= 0).all()
     torch.testing.assert_close(shares.sum(0), torch.ones(4000))
-    assert shares[0, 0] == 1 and shares[3, -1] == 1  # it stands before the first and after the last point
-    assert shares[:, round(0.1 * RATE)].tolist() == pytest.approx([0.5, 0.5, 0, 0], abs=1e-6)
+    now = start_s + torch.arange(4000) / RATE
+    for point, time in enumerate((0.1, 0.2, 0.25, 0.4)):  # each is alone at its own time; it stands before the first and after the last
+        here = (now - time).abs() < 1e-6
+        assert torch.allclose(shares[point, here], torch.ones(()))
+    assert (shares[0, now < 0.1] == 1).all() and (shares[3, now > 0.4] == 1).all()
+
+
+def test_stretches_are_the_whole_sound_faded(one_room):
+    """Against the slow way: the whole sound times each point's weight, convolved whole."""
+    path = torch.stack([LEFT, (LEFT + FRONT) / 2, FRONT])
+    source = SoundSource(noise(0.4), path, torch.tensor([0.05, 0.2, 0.3]), start_s=0.02)
+    rooms = one_room.select(torch.zeros(3, dtype=torch.long)).tensors() | {"source": path}
+    sound = source.mono * whole_weights(source)
+    slow = convolve(sound, render_rir(Scene(**rooms), RATE, RIR_S, BANDS), 3200 + round(RIR_S * RATE) - 1).sum(0)
+    torch.testing.assert_close(render(one_room, source)[:, 160:], slow, atol=1e-5, rtol=1e-4)
+
+
+def test_a_dense_path_moves_away_without_holes_in_the_spectrum(one_room):
+    """Points 25 cm apart put a hole at 686 Hz into the middle of every step."""
+    one_room.absorption = torch.ones(1, 6, 1)
+    one_room.size, one_room.microphone = torch.tensor([[9.0, 6.0, 4.0]]), torch.tensor([[1.0, 2.9, 1.9]])
+    ends = one_room.microphone + torch.tensor([[1.0, 0.0, 0.0], [2.0, 0.0, 0.0]])
+    tone = torch.sin(2 * torch.pi * 686 * torch.arange(2 * RATE) / RATE)
+
+    def dips_db(step_m):
+        path, time = densified(ends, torch.tensor([0.0, 2.0]), step_m)
+        level = render(one_room, SoundSource(tone, path, time))[0, : 2 * RATE].unfold(0, 160, 160).square().mean(1).sqrt()[5:-5]
+        distance = torch.linspace(1, 2, 100)[5:-5]
+        return (20 * torch.log10(level * distance / level[0])).abs().max()
+
+    assert dips_db(0.01) < 1 and dips_db(0.25) > 10
+
+
+def test_a_path_without_end_is_refused():
+    with pytest.raises(DataError, match="1000 m has more than 5000 points"):
+        densified(torch.tensor([[0.0, 0, 0], [1000.0, 0, 0]]), torch.tensor([0.0, 1.0]))
 
 
 @pytest.mark.parametrize(

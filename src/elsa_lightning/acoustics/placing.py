@@ -25,13 +25,14 @@ DIFFUSENESS = 0.5
 CLOSE, ROUNDS = 0.02, 6
 """The rendered T30 is corrected until it is this near to the wanted one, in so many rounds at most."""
 
-_MIDDLE = (0.35, 0.65)
+_MIDDLE, _DRAWS, _CLEAR = (0.3, 0.7), 64, 0.02
 
 
 def place(size: Tensor, offsets: Tensor, seed: int) -> Tensor:
     """A microphone's place `(3,)` from which sources at all the offsets are inside the room.
 
-    It is drawn from the middle third of where it can be: on a plane of symmetry reflections of opposite walls would coincide.
+    It is drawn from the middle of where it can be, so that neither it, nor the first source, nor the point halfway between them lies on one
+    of the room's middle planes, where reflections of opposite walls coincide. Where there is little room to choose, it is the best draw.
 
     Args:
         size: `(3,)` m.
@@ -49,8 +50,12 @@ def place(size: Tensor, offsets: Tensor, seed: int) -> Tensor:
             f"a source {offsets.norm(dim=1).max():g} m away does not fit a room of {_by(size.tolist())} m ({'xyz'[axis]} axis)",
             "choose a larger room, a smaller distance or elevation",
         )
-    share = torch.from_numpy(rng_of("place", seed).uniform(*_MIDDLE, 3)).to(low)
-    return low + (high - low) * share
+    shares = torch.from_numpy(rng_of("place", seed).uniform(*_MIDDLE, (_DRAWS, 3))).to(low)
+    draws = low + (high - low) * shares  # (draws, 3)
+    points = torch.stack([draws, draws + offsets[0], draws + offsets[0] / 2], dim=1)  # (draws, points, 3)
+    clearance = ((points / size - 0.5).abs()).amin((1, 2))  # in units of the sides
+    clear = (clearance >= _CLEAR).nonzero()[:, 0]
+    return draws[clear[0] if len(clear) else clearance.argmax()]
 
 
 def _by(sides: Sequence[float]) -> str:

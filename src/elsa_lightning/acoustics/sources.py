@@ -1,9 +1,10 @@
 """Several sources in one room, still or moving, as one ambisonic scene.
 
 A moving source is a chain of still ones: its sound is faded linearly from each point of its path to the next, and each part is convolved
-with the response of its own place. The late field's noise is the same all along a path, so it does not flicker; other sources have
-their own. What a receiver hears of the motion, direction and level, follows the points, so that a path past the listener needs them
-dense: a point every ten degrees or so. There is no Doppler shift.
+with the response of its own place. The late field's noise is the same all along a path, so it does not flicker; other sources have their
+own. There is no Doppler shift beyond what the fading gives. While it fades, a point and the next are heard at once, d apart: where one is
+farther away than the other by d, what is above about c / (4 d) is weakened (−3 dB) and c / (2 d) is gone. `densified` puts points near
+enough.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ from elsa_lightning.acoustics.geometry import Scene
 from elsa_lightning.acoustics.render import render_rir
 from elsa_lightning.errors import DataError
 from elsa_lightning.seeding import seed_of
+
+STEP_M, MOST_POINTS, CHUNK = 0.01, 5000, 16
+"""Points of `densified` a path: their distance, and how many at most; and points rendered at a time, which bounds the memory."""
 
 
 @dataclass
@@ -61,18 +65,44 @@ class SoundSource:
             raise DataError(f"{name}: it starts at {self.start_s} s", "start at 0 or later")
         return self
 
-    def weights(self, sample_rate: int) -> Tensor:
-        """(P, T) share of the sound that each point gets; the shares of a sample add up to one."""
+    def stretch(self, point: int, sample_rate: int) -> tuple[int, Tensor]:
+        """First sample and weights `(n,)` of the stretch of the sound that a point gets; those of all points add up to one everywhere."""
+        length = len(self.mono)
         if len(self.path) == 1:
-            return torch.ones(1, len(self.mono))
-        now = self.start_s + torch.arange(len(self.mono), dtype=torch.float64) / sample_rate  # (T,)
-        time = self.time_s.double()
-        after = torch.searchsorted(time, now).clamp(1, len(time) - 1)
-        share = ((now - time[after - 1]) / (time[after] - time[after - 1])).clamp(0, 1)
-        shares = torch.zeros(len(time), len(now), dtype=torch.float64)
-        shares.scatter_(0, after[None], share[None])
-        shares.scatter_(0, after[None] - 1, 1 - share[None])
-        return shares.float()
+            return 0, torch.ones(length)
+        time = (self.time_s.double() - self.start_s) * sample_rate  # samples of the sound
+        begin = 0 if point == 0 else min(length, max(0, math.ceil(time[point - 1])))
+        end = length if point == len(time) - 1 else min(length, max(0, math.ceil(time[point + 1])))
+        now = torch.arange(begin, max(begin, end), dtype=torch.float64)
+        weight = torch.ones_like(now)
+        if point > 0:
+            weight = weight * ((now - time[point - 1]) / (time[point] - time[point - 1])).clamp(0, 1)
+        if point < len(time) - 1:
+            weight = weight * ((time[point + 1] - now) / (time[point + 1] - time[point])).clamp(0, 1)
+        return begin, weight.float()
+
+
+def densified(path: Tensor, time_s: Tensor, step_m: float = STEP_M) -> tuple[Tensor, Tensor]:
+    """A path with more points, no two neighbours farther apart than `step_m`; straight between the points given.
+
+    Args:
+        path: (P, 3) m.
+        time_s: (P,) s.
+        step_m: m.
+
+    Raises:
+        DataError: the path would have more than `MOST_POINTS` points.
+    """
+    pieces = (path.diff(dim=0).norm(dim=1) / step_m).ceil().clamp_min(1).long().tolist()
+    if sum(pieces) >= MOST_POINTS:
+        raise DataError(
+            f"a path of {path.diff(dim=0).norm(dim=1).sum().item():.0f} m has more than {MOST_POINTS} points {step_m:g} m apart",
+            "let the source move less far, or raise step_m",
+        )
+    shares = [torch.arange(count, dtype=torch.float64) / count for count in pieces]
+    points = [torch.lerp(path[i].double(), path[i + 1].double(), share[:, None]) for i, share in enumerate(shares)]
+    times = [torch.lerp(time_s[i].double(), time_s[i + 1].double(), share) for i, share in enumerate(shares)]
+    return torch.cat([*points, path[-1:].double()]).to(path), torch.cat([*times, time_s[-1:].double()])
 
 
 def render_sources(
@@ -112,11 +142,20 @@ def render_sources(
     ends = [start + len(one.mono) + tail - 1 for start, one in zip(starts, sources, strict=True)]
     foa = torch.zeros(4, max(ends) if length_s is None else round(length_s * sample_rate))
     for number, (one, start) in enumerate(zip(sources, starts, strict=True)):
-        rir = render_rir(_places(room, one.path, number), sample_rate, rir_s, bands_hz, air, high_pass_hz)  # (P, 4, R)
-        sound = one.mono.float() * 10 ** (one.level_db / 20) * one.weights(sample_rate)  # (P, T)
-        heard = convolve(sound, rir, len(one.mono) + tail - 1).sum(0)
-        kept = heard[:, : max(0, foa.shape[1] - start)]
-        foa[:, start : start + kept.shape[1]] += kept
+        places, mono = _places(room, one.path, number), one.mono.float() * 10 ** (one.level_db / 20)
+        for points in torch.arange(len(one.path)).split(CHUNK):
+            stretches = [one.stretch(point, sample_rate) for point in points.tolist()]
+            longest = max(len(weight) for _, weight in stretches)
+            if longest == 0:
+                continue
+            rir = render_rir(places.select(points), sample_rate, rir_s, bands_hz, air, high_pass_hz)  # (C, 4, R)
+            sound = torch.zeros(len(points), longest)
+            for row, (begin, weight) in zip(sound, stretches, strict=True):
+                row[: len(weight)] = weight * mono[begin : begin + len(weight)]
+            heard = convolve(sound, rir, longest + tail - 1)
+            for (begin, _), part in zip(stretches, heard, strict=True):
+                kept = part[:, : max(0, foa.shape[1] - start - begin)]
+                foa[:, start + begin : start + begin + kept.shape[1]] += kept
     return foa
 
 
