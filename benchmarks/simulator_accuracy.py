@@ -159,9 +159,12 @@ def whole(count: int) -> dict[str, Any]:
         decays = energy_decay_db(ours), energy_decay_db(theirs)
         found["decay"] += ((decays[0] - decays[1]).abs() * (decays[1] > -30)).amax(1).tolist()
     within = [0.15 <= t30 <= 0.8 for t30 in found["t30"]]  # the bar's range; NaN, a response without a T30, is outside
-    errors = {name: [value for value, counts in zip(values, within, strict=True) if counts] for name, values in found.items()}
+    errors = {
+        name: [value if math.isfinite(value) else math.inf for value, counts in zip(values, within, strict=True) if counts]
+        for name, values in found.items()
+    }  # where ours has no T30 and theirs has, the error is infinite
     return {
-        "rooms": sum(within),
+        "rooms": {"measured": sum(within), "bar": 20, "unit": "", "holds": sum(within) >= 20},
         "rooms whose T30 is outside 0.15 to 0.8 s, left out": len(within) - sum(within),
         "T30, median": figure(100 * statistics.median(errors["error"]), 3.0, "%"),
         "T30, largest": figure(100 * max(errors["error"]), 15.0, "%"),
@@ -169,7 +172,7 @@ def whole(count: int) -> dict[str, Any]:
         "DRR, largest": figure(max(errors["drr"]), 0.5, "dB"),
         "decay to −30 dB, median of the largest": figure(statistics.median(errors["decay"]), 1.5, "dB"),
         "decay to −30 dB, largest": figure(max(errors["decay"]), 4.0, "dB"),
-        "octave-band walls, T30 ours / its − 1, median of 12 short rooms, % (no bar)": by_octave(short, rate, 0.6),
+        f"octave-band walls, T30 ours / its − 1, median of {half} short rooms, % (no bar)": by_octave(short, rate, 0.6),
     }
 
 

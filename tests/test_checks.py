@@ -22,6 +22,7 @@ def load(tmp_path):
         (["rooms.mode=fresh", "data.rendering=cached"], "simulated during training", "rooms.mode=bank"),
         (["rooms.mode=pool", "rooms.elevation_balance=4"], "drawn as they come", "rooms.elevation_balance=1"),
         (["rooms.mode=fresh", "rooms.engine=pyroomacoustics"], "builds banks", "rooms.engine=shoebox"),
+        (["rooms.engine=pyroomacoustics_images"], "no scattering", "rooms.diffuseness=[0,0]"),
         ([f"captions.per_clip={fewest_frames() + 1}"], "sentence forms", f"at most {fewest_frames()}"),
         (["trainer.precision=bf16"], "bf16-mixed", ""),
         (["trainer.accelerator=tpu"], "mps", ""),
@@ -38,6 +39,7 @@ def test_what_cannot_work_is_refused(load, overrides, words, remedy):
     [
         ["trainer={select: best, val_every: 2}"],
         ["rooms.mode=pool"],
+        ["rooms.engine=pyroomacoustics_images", "rooms.diffuseness=[0,0]"],
         ["rooms.elevation_balance=4", "data.rendering=cached"],
         [f"captions.per_clip={fewest_frames()}"],
         ["trainer={precision: 16-mixed, accelerator: cuda}"],

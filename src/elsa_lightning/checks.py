@@ -158,6 +158,8 @@ def _check_rooms(experiment: Experiment) -> None:
         _fail("rooms.bands_hz", rooms.bands_hz, "must be rising frequencies")
     if rooms.diffuseness[1] > 1:
         _fail("rooms.diffuseness", rooms.diffuseness, "must lie between 0 and 1")
+    if rooms.engine == "pyroomacoustics_images" and list(rooms.diffuseness) != [0, 0]:
+        _fail("rooms.diffuseness", rooms.diffuseness, "images know no scattering", "set rooms.diffuseness=[0,0] with this engine")
     if rooms.mode != "bank":
         if rooms.engine != "shoebox":
             remedy = "set rooms.engine=shoebox, or rooms.mode=bank"

@@ -17,7 +17,6 @@ pra = pytest.importorskip("pyroomacoustics")
 
 from elsa_lightning.acoustics.engine_pyroomacoustics import (  # noqa: E402
     _hybrid,
-    _images,
     full_order,
     render_rir_pyroomacoustics,
 )
@@ -121,8 +120,8 @@ def test_a_bank_of_images_agrees_with_ours_without_scattering(rooms):
     assert (both[0] - both[1]).norm() / both[1].norm() < 0.01
 
 
-def test_too_many_images_are_refused(rooms):
-    scene = draw_rooms(1, rooms.ranges, rooms, 3, "train", RATE)
-    with pytest.raises(DataError, match="images up to order") as caught:
-        _images(scene, dataclasses.replace(rooms, engine="pyroomacoustics_images", rir_s=4.0), RATE, [])
+def test_too_many_images_are_refused_before_any_is_rendered(rooms):
+    far = dataclasses.replace(rooms, engine="pyroomacoustics_images", diffuseness=[0.0, 0.0], rir_s=4.0)
+    with pytest.raises(DataError, match="6 of 6 rooms have more than 20,000,000 images") as caught:
+        build_bank(far, RATE, "train")
     assert "rooms.rir_s" in caught.value.remedy

@@ -222,6 +222,10 @@ def build_bank(rooms: RoomsConfig, sample_rate: int, split: str, progress: Calla
     total = getattr(rooms, split)
     scene = draw_rooms(total, ranges_of(rooms, split), rooms, rooms.seed, split, sample_rate)
     render = engine_of(rooms)
+    if rooms.engine == "pyroomacoustics_images":
+        from elsa_lightning.acoustics.engine_pyroomacoustics import check_images
+
+        check_images(scene, rooms.rir_s)
     rir = torch.empty(total, 4, round(rooms.rir_s * sample_rate), dtype=torch.float16)
     scale, labels = torch.empty(total), {name: torch.empty(total) for name in LABELS}
     octaves = torch.empty(total, len(usable_bands(rooms.bands_hz, sample_rate)))
@@ -245,7 +249,7 @@ def _check_finite(labels: dict[str, Tensor], split: str, start: int) -> None:
         if len(faulty):
             raise DataError(
                 f"{split} room {start + int(faulty[0, 0])}: its {name} is {labels[name][faulty[0, 0]].item()}",
-                "raise rooms.rir_s, lower rooms.ranges.t30_s (or test_ranges), or raise rooms.absorption: its response must fall by 35 dB",
+                "its response must fall by 35 dB: raise rooms.rir_s, absorption or diffuseness, or lower rooms.ranges.t30_s (test_ranges)",
             )
 
 

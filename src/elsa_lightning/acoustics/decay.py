@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from elsa_lightning.acoustics.bands import octave_gain
+from elsa_lightning.acoustics.convolve import good_size
 
 _START_DB, _END_DB = -5.0, -35.0
 _EARLY_S = 0.05
@@ -69,26 +70,35 @@ def octave_t30_s(rir_w: Tensor, sample_rate: int, centres_hz: Sequence[float]) -
         centres_hz: octave centres; those whose upper edge is beyond the Nyquist frequency give NaN.
     """
     length = rir_w.shape[-1]
-    n = 2 * length  # a zero-phase filter rings to both sides: the second half takes what would wrap around
-    spectrum = torch.fft.rfft(rir_w.double(), n=n)
-    frequency = torch.fft.rfftfreq(n, 1 / sample_rate, device=rir_w.device).double()
+    n = good_size(2 * length)  # a zero-phase filter rings to both sides: the second half takes what would wrap around
+    spectrum = torch.fft.rfft(rir_w.float(), n=n)
+    frequency = torch.fft.rfftfreq(n, 1 / sample_rate, device=rir_w.device)
     found = []
     for centre in centres_hz:
         if centre * 2**0.5 >= sample_rate / 2:
             found.append(torch.full((len(rir_w),), torch.nan, device=rir_w.device))
             continue
-        band = torch.fft.irfft(spectrum * octave_gain(frequency, centre), n=n)[..., :length]
+        band = torch.fft.irfft(spectrum * octave_gain(frequency, centre).float(), n=n)[..., :length]
         found.append(_t30_of_cut(band, sample_rate))
     return torch.stack(found, dim=1)
 
 
 def _t30_of_cut(band: Tensor, sample_rate: int) -> Tensor:
-    """T30 (B,) s of decays (B, R) that go on after their end: what is missing is its last power, falling on at the slope found so far."""
-    last = band[..., -max(1, band.shape[-1] // 10) :].square().mean(-1)
-    found = t30_s(band, sample_rate)
+    """T30 (B,) s of decays (B, R) that go on after their end: what is missing is its last power, falling on at the slope found so far.
+
+    Energies are summed over milliseconds first: the curve is smooth at that scale, and each round works on few numbers.
+    """
+    block = max(1, round(0.001 * sample_rate))
+    whole = band[..., : band.shape[-1] // block * block]
+    energy = whole.unflatten(-1, (-1, block)).double().square().sum(-1)  # (B, blocks)
+    last = energy[..., -max(1, energy.shape[-1] // 10) :].mean(-1)
+    step_s = block / sample_rate
+    time = torch.arange(energy.shape[-1], device=band.device, dtype=torch.float64) * step_s
+    root = energy.sqrt()
+    found = decay_time_s(energy_decay_db(root), time)
     for _ in range(3):
-        found = t30_s(band, sample_rate, last * found * sample_rate / (6 * math.log(10)))
-    return found
+        found = decay_time_s(energy_decay_db(root, last * found / step_s / (6 * math.log(10))), time)
+    return found.float()
 
 
 def arrival_sample(rir_w: Tensor) -> Tensor:

@@ -45,7 +45,7 @@ def _library() -> Any:
         import pyroomacoustics
     except ImportError as fault:
         raise RunError(
-            "rooms.engine is pyroomacoustics, which is not installed", "pip install pyroomacoustics, or use the engine shoebox"
+            "rooms.engine needs pyroomacoustics, which is not installed", "pip install pyroomacoustics, or use the engine shoebox"
         ) from fault
     return pyroomacoustics
 
@@ -156,20 +156,30 @@ def _hybrid(scene: Scene, rooms: RoomsConfig, sample_rate: int, octaves_hz: Sequ
     return rir[..., : round(rooms.rir_s * sample_rate)].clone(), measure(scene, rir, sample_rate, octaves_hz=octaves_hz)
 
 
-def _images(scene: Scene, rooms: RoomsConfig, sample_rate: int, octaves_hz: Sequence[float]) -> tuple[Tensor, dict[str, Tensor]]:
-    """Response and labels of a batch of one, from all its images. What lies beyond the response is taken from our law of specular walls.
+def check_images(scene: Scene, rir_s: float) -> None:
+    """Refuse rooms whose images are too many to form, before any is rendered.
 
     Raises:
-        DataError: there are too many images.
+        DataError: names the largest.
     """
-    order = full_order(scene.size[0].tolist(), rooms.rir_s)
-    count = (2 * order + 1) * (2 * order**2 + 2 * order + 3) // 3
-    if count > MOST_IMAGES:
-        size = " × ".join(f"{side:.1f}" for side in scene.size[0].tolist())
+    counts = []
+    for size in scene.size.tolist():
+        order = full_order(size, rir_s)
+        counts.append((2 * order + 1) * (2 * order**2 + 2 * order + 3) // 3)
+    refused = [i for i, count in enumerate(counts) if count > MOST_IMAGES]
+    if refused:
+        worst = max(refused, key=counts.__getitem__)
+        size = " × ".join(f"{side:.1f}" for side in scene.size[worst].tolist())
         raise DataError(
-            f"a room of {size} m has {count:,} images up to order {order} in rooms.rir_s = {rooms.rir_s:g} s, more than {MOST_IMAGES:,}",
+            f"{len(refused)} of {len(counts)} rooms have more than {MOST_IMAGES:,} images within rooms.rir_s = {rir_s:g} s "
+            f"({counts[worst]:,} for room {worst}, {size} m)",
             "shorten rooms.rir_s, or use the engine shoebox or pyroomacoustics, whose late parts are no images",
         )
+
+
+def _images(scene: Scene, rooms: RoomsConfig, sample_rate: int, octaves_hz: Sequence[float]) -> tuple[Tensor, dict[str, Tensor]]:
+    """Response and labels of a batch of one, from all its images. What lies beyond the response is taken from our law of specular walls."""
+    check_images(scene, rooms.rir_s)
     still = Scene(**{**scene.tensors(), "diffuseness": torch.zeros_like(scene.diffuseness)})  # images know no scattering
     rir = render_rir_pyroomacoustics(still, sample_rate, rooms.rir_s, rooms.bands_hz, rooms.air, rooms.high_pass_hz)
     resolved, bands = band_absorption(still, rooms.bands_hz, sample_rate)

@@ -19,9 +19,11 @@ LABELS = ("azimuth", "elevation", "distance_m", "floor_area_m2", "volume_m3", "t
 """Labels of a room, float32: rad, rad, m, m², m³, s, dB, dB."""
 
 OCTAVE_T30 = "octave_t30_s"
-"""Label of a bank's rooms, `(B, bands)` s: NaN where an octave falls by less than 35 dB in what was rendered for the full-band T30."""
+"""Label of a bank's rooms, `(B, bands)` s: NaN where an octave falls by less than 35 dB in the longest response tried, or lies beyond the
+Nyquist frequency."""
 
 LONGER = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)  # lengths tried, in units of the stored one
+LONG_FOR_OCTAVES = (2.0, 4.0, 8.0)  # of these, where all but slow octaves is known: fewer renderings
 
 
 def measure(
@@ -51,7 +53,7 @@ def measure(
 def render_measured(scene: Scene, rooms: RoomsConfig, sample_rate: int, octaves: bool = False) -> tuple[Tensor, dict[str, Tensor]]:
     """Responses of `rooms.rir_s` and their labels.
 
-    A room too reverberant for its T30 to be read from the stored length is rendered longer for the measurement alone; a longer response
+    A room too reverberant for a T30 to be read from the stored length is rendered longer for that measurement alone; a longer response
     begins with the shorter one.
 
     Args:
@@ -65,18 +67,24 @@ def render_measured(scene: Scene, rooms: RoomsConfig, sample_rate: int, octaves:
     """
     resolved, bands = band_absorption(scene, rooms.bands_hz, sample_rate)
     power, air = band_power(bands, sample_rate).to(scene.size.device), air_of(bands, rooms.air, scene.size.device)
+    tellable = [hz * 2**0.5 < sample_rate / 2 for hz in bands] if octaves else []
     rir, labels = None, {}
-    open_ = torch.arange(len(scene), device=scene.size.device)
     for factor in LONGER:
+        missing = labels["t30_s"].isnan() if labels else torch.ones(len(scene), dtype=torch.bool, device=scene.size.device)
+        if octaves and labels and factor in LONG_FOR_OCTAVES:
+            missing = missing | labels[OCTAVE_T30][:, tellable].isnan().any(1)
+        open_ = missing.nonzero()[:, 0]
+        if len(open_) == 0:
+            continue
         part, length = scene.select(open_), factor * rooms.rir_s
         longer = render_rir(part, sample_rate, length, rooms.bands_hz, rooms.air, rooms.high_pass_hz)
-        measured = measure(part, longer, sample_rate, energy_beyond(resolved.select(open_), power, air, length), bands if octaves else ())
+        beyond = energy_beyond(resolved.select(open_), power, air, length)
+        measured = measure(part, longer, sample_rate, beyond, bands if octaves else ())
         if rir is None:
             rir, labels = longer, measured
-        else:
-            for name, values in measured.items():
-                labels[name][open_] = values
-        open_ = labels["t30_s"].isnan().nonzero()[:, 0]
-        if len(open_) == 0:
-            break
+            continue
+        untold = labels["t30_s"][open_].isnan()
+        for name, values in measured.items():
+            fill = labels[name][open_].isnan() if name == OCTAVE_T30 else untold
+            labels[name][open_] = torch.where(fill, values, labels[name][open_])
     return rir, labels
