@@ -24,6 +24,11 @@ TORCH_FREE = {
     "report",
     "scheduler",
     "cli",
+    "cli_data",
+    "cli_doctor",
+    "cli_prepare",
+    "cli_recorded",
+    "cli_trust",
     "atomic",
     "locks",
     "watching",
@@ -35,7 +40,7 @@ TORCH_FREE = {
     "report_terminal",
     "tensorboard_report",
 }
-TORCH_FREE_PACKAGES = {"foley", "captions", "data.readers"}
+TORCH_FREE_PACKAGES = {"foley", "captions", "data.readers", "data.doctor", "data.layouts", "data.recorded", "data.trust"}
 
 MAY_IMPORT = {
     "acoustics": {"errors", "schema", "seeding", "atomic"},

@@ -1,4 +1,4 @@
-"""`elsa data summary | check | foley` and `elsa spatialize`."""
+"""Looking at corpora and putting single sounds into rooms; the larger commands of `elsa data` have modules of their own."""
 
 from __future__ import annotations
 
@@ -6,20 +6,19 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from elsa_lightning import cli_doctor, cli_prepare, cli_recorded, cli_trust
 from elsa_lightning.cli_config import DEFAULT_EXPERIMENT, add_overrides, load
 
 
 def add(commands: Any) -> None:
     """Add the commands."""
     group = commands.add_parser("data", help="look at a corpus").add_subparsers(required=True, metavar="COMMAND")
-    for name, command, text in (
-        ("summary", _summary, "clips, captions and classes of each split"),
-        ("check", _check, "read every clip and name each one that cannot be used"),
-    ):
-        one = group.add_parser(name, help=text)
-        one.add_argument("experiment", nargs="?", default=DEFAULT_EXPERIMENT, help=f"its YAML file (default: {DEFAULT_EXPERIMENT})")
-        add_overrides(one)
-        one.set_defaults(command=command)
+    summary = group.add_parser("summary", help="clips, captions and classes of each split")
+    summary.add_argument("experiment", nargs="?", default=DEFAULT_EXPERIMENT, help=f"its YAML file (default: {DEFAULT_EXPERIMENT})")
+    add_overrides(summary)
+    summary.set_defaults(command=_summary)
+    for module in (cli_prepare, cli_recorded, cli_trust, cli_doctor):
+        module.add(group)
     foley = group.add_parser("foley", help="write clips of the embedded synthetic corpus as WAV files, with captions.jsonl")
     foley.add_argument("folder", type=Path, help="where to")
     foley.add_argument("--clips", type=int, default=100, help="number of clips (default: 100)")
@@ -79,22 +78,6 @@ def _summary(arguments: argparse.Namespace) -> None:
         labels = [f"{label} {count}" for label, count in sizes["labels"].items() if label]
         print(f"{split:6s} {sizes['clips']} clips, {sizes['captions']} captions ({sizes['different_captions']} different)")
         print("       " + ", ".join(labels) if labels else "       no classes")
-
-
-def _check(arguments: argparse.Namespace) -> int:
-    from elsa_lightning.errors import DataError
-
-    corpus, rate, faults, count = _open(arguments), load(arguments).experiment.audio.sample_rate, 0, 0
-    for split in ("train", "val", "test"):
-        for record in corpus.records(split):
-            count += 1
-            try:
-                corpus.load(record, rate)
-            except DataError as fault:
-                faults += 1
-                print(fault)
-    print(f"{corpus.name}: {count} clips read, {faults} cannot be used")
-    return DataError.exit_code if faults else 0
 
 
 def _foley(arguments: argparse.Namespace) -> None:

@@ -39,7 +39,7 @@ def read_audio(path: str | pathlib.Path, sample_rate: int, channels: int = 1) ->
         raise DataError(f"audio file {path} is empty (0 bytes)", "copy it again from its source")
     try:
         with soundfile.SoundFile(path) as file:
-            truncated = _end_is_missing(path, file)
+            truncated = end_is_missing(path, file)
             if not truncated:
                 _check_header(path, file, channels)
             samples = file.read(dtype="float32", always_2d=True)  # (T, channels)
@@ -75,7 +75,7 @@ def _check_header(path: pathlib.Path, file: soundfile.SoundFile, channels: int) 
         )
 
 
-def _end_is_missing(path: pathlib.Path, file: soundfile.SoundFile) -> bool:
+def end_is_missing(path: pathlib.Path, file: soundfile.SoundFile) -> bool:
     """Whether the file is shorter than it says, in formats where libsndfile reads what is there without complaint."""
     if file.format in ("WAV", "WAVEX", "RF64", "AIFF"):
         return _data_chunk_is_cut(file.extra_info)

@@ -5,7 +5,6 @@ Metrics are computed from these embeddings only, so a metric's fix runs again in
 
 from __future__ import annotations
 
-import hashlib
 import json
 
 import torch
@@ -15,6 +14,7 @@ from torch import Tensor
 from elsa_lightning.captions.attributes import ATTRIBUTES
 from elsa_lightning.captions.templates import prompt_phrase
 from elsa_lightning.data.datamodule import SpatialAudioText
+from elsa_lightning.data.trust.ids import gallery_hash
 from elsa_lightning.metrics.retrieval import caption_groups
 from elsa_lightning.stages.execute import FACTS, Stage
 from elsa_lightning.stages.rooms import load_banks
@@ -51,7 +51,7 @@ def run(stage: Stage) -> dict:
     ids = data.test_clip_ids
     facts = {
         "gallery": len(ids),
-        "gallery_hash": hashlib.sha256("\n".join(sorted(ids)).encode()).hexdigest()[:12],
+        "gallery_hash": gallery_hash(ids),
         "test_examples": len(tensors["test/audio"]),
     }
     (stage.folder / "texts.json").write_text(json.dumps({**facts, "captions": texts, "classes": list(data.corpus.labels)}))

@@ -64,7 +64,9 @@ def hash_of(records: Iterable[ClipRecord], root: pathlib.Path) -> str:
             raise DataError(
                 f"audio file {path} (clip '{record.clip_id}') does not exist", "complete the corpus, or take the clip out of its table"
             ) from error
-        identity = {name: value for name, value in record.to_dict().items() if name not in NUMBER_FIELDS}  # facts of the file, hashed itself
+        identity = {
+            name: value for name, value in record.to_dict().items() if name not in NUMBER_FIELDS
+        }  # facts of the file, hashed itself
         digest.update(json.dumps([identity, size], sort_keys=True).encode())
         digest.update(ends)
     return digest.hexdigest()

@@ -1,0 +1,1 @@
+"""Which convention explains labelled first-order recordings. Imports no torch."""
