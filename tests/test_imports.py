@@ -28,6 +28,7 @@ TORCH_FREE = {
     "cli_doctor",
     "cli_prepare",
     "cli_recorded",
+    "cli_rewrite",
     "cli_trust",
     "atomic",
     "locks",
