@@ -4,9 +4,10 @@ import math
 import pytest
 import torch
 
-from elsa_lightning.acoustics.geometry import SPEED_OF_SOUND
+from elsa_lightning.acoustics.geometry import SPEED_OF_SOUND, Scene
 from elsa_lightning.acoustics.image_source import early_response, find_images, window_length
 from elsa_lightning.acoustics.render import render_rir
+from elsa_lightning.acoustics.sampling import draw_rooms
 
 
 def mirrored_images(size, source, reach, microphone, walls):
@@ -71,3 +72,16 @@ def test_window_depends_on_the_room_alone():
     together = window_length(durations, 16000)
     assert together.tolist() == [int(window_length(durations[i : i + 1], 16000)) for i in range(3)]
     assert (together >= (durations + 0.1) * 16000).all()
+
+
+@pytest.mark.parametrize("bands", [1, 3])
+def test_a_rooms_images_are_the_same_alone_and_in_a_batch(rooms, bands):
+    """Powers by pow() rounded by where in memory they lay: one room of these thirteen had other bits alone."""
+    scene = draw_rooms(13, rooms.ranges, rooms, 11, "train", 16000)
+    scene = Scene(**{**scene.tensors(), "absorption": scene.absorption[..., :bands]})
+    reach, air = 30.0 + torch.arange(13, dtype=torch.float64), torch.zeros(bands)
+    together = find_images(scene, reach, air)
+    for i in range(13):
+        alone, here = find_images(scene.select(slice(i, i + 1)), reach[i : i + 1], air), together.room == i
+        for name in ("distance", "direction", "gain"):
+            assert torch.equal(getattr(alone, name), getattr(together, name)[here])

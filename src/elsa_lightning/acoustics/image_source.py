@@ -7,6 +7,7 @@ axis, and only the images within reach are ever formed.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -40,19 +41,25 @@ class Images:
     gain: Tensor
 
 
-def _axis_tables(scene: Scene, axis: int, reach: Tensor, reflection: Tensor) -> tuple[Tensor, Tensor]:
-    """Offsets from the microphone (B, n) float64 and gains (B, n, bands) float32 of the images along one axis."""
-    length = scene.size[:, axis, None].double()
-    half = int((reach / length[:, 0]).max()) + 1
-    index = torch.arange(-half, half + 1, device=length.device)
+def _axis_tables(scene: Scene, reach: Tensor, reflection: Tensor) -> list[tuple[Tensor, Tensor]]:
+    """For each axis offsets from the microphone (B, n) float64 and gains (B, n, bands) float32 of the images along it."""
+    size = scene.size.double()
+    halves = [int(lengths) + 1 for lengths in (reach[:, None] / size).amax(0).tolist()]
+    most = max(halves)
+    index = torch.arange(-most, most + 1, device=size.device)
     odd = index % 2 != 0
     tile = torch.where(odd, index + 1, index).double()
     sign = torch.where(odd, -1.0, 1.0).double()
-    offset = length * tile + sign * scene.source[:, axis, None].double() - scene.microphone[:, axis, None].double()
+    offset = size[:, :, None] * tile + sign * scene.source.double()[:, :, None] - scene.microphone.double()[:, :, None]  # (B, 3, n)
     many, few = (index.abs() + 1) // 2, index.abs() // 2
-    near = torch.where(index < 0, many, few)[None, :, None]  # reflections at the wall at 0
-    far = torch.where(index < 0, few, many)[None, :, None]  # reflections at the wall at L
-    return offset, reflection[:, None, 2 * axis] ** near * reflection[:, None, 2 * axis + 1] ** far
+    near, far = torch.where(index < 0, many, few), torch.where(index < 0, few, many)  # reflections at the walls at 0 and at L
+    # powers as products, one after the other: pow() rounds by where in memory an element lies, and so by the batch
+    walls = reflection.unflatten(1, (3, 2))[..., None, :].expand(-1, -1, -1, most + 1, -1).clone()  # (B, 3, 2, powers, bands)
+    walls[..., 0, :] = 1.0
+    powers = walls.cumprod(dim=3)
+    gain = powers[:, :, 0, near] * powers[:, :, 1, far]  # (B, 3, n, bands)
+    parts = [slice(most - half, most + half + 1) for half in halves]
+    return [(offset[:, axis, part], gain[:, axis, part]) for axis, part in enumerate(parts)]
 
 
 def find_images(scene: Scene, reach: Tensor, air: Tensor) -> Images:
@@ -64,14 +71,17 @@ def find_images(scene: Scene, reach: Tensor, air: Tensor) -> Images:
         air: (bands,) energy attenuation of air, 1/m.
     """
     reflection = (1.0 - scene.absorption).clamp_min(0.0).sqrt()  # (B, 6, bands)
-    tables = [_axis_tables(scene, axis, reach, reflection) for axis in range(3)]
-    (x, gain_x), (y, gain_y), (z, gain_z) = tables
+    tables = _axis_tables(scene, reach, reflection)
+    x, y, z = (offsets for offsets, _ in tables)
     squared = (x * x)[:, :, None, None] + (y * y)[:, None, :, None] + (z * z)[:, None, None, :]  # (B, nx, ny, nz)
-    room, i, j, k = (squared <= reach.square()[:, None, None, None]).nonzero(as_tuple=True)
-    offset = torch.stack([x[room, i], y[room, j], z[room, k]])  # (3, K): sums over a short last axis are slow
+    room, *index = (squared <= reach.square()[:, None, None, None]).nonzero(as_tuple=True)
+    cells = [room * table.shape[1] + i for (table, _), i in zip(tables, index, strict=True)]  # flat: one index is faster than two
+    along = [table.flatten()[cell] for (table, _), cell in zip(tables, cells, strict=True)]
+    offset = torch.stack(along)  # (3, K), as sums over a short last axis are slow
     distance = (offset[0].square() + offset[1].square() + offset[2].square()).sqrt()
     spread = torch.exp(-0.5 * air * distance.float()[:, None]) / distance.float()[:, None]  # (K, bands)
-    gain = gain_x[room, i] * gain_y[room, j] * gain_z[room, k] * spread
+    gain_x, gain_y, gain_z = (gains.flatten(0, 1)[cell] for (_, gains), cell in zip(tables, cells, strict=True))  # (K, bands) each
+    gain = gain_x * gain_y * gain_z * spread
     return Images(room, distance, (offset / distance).float().T, gain)
 
 
@@ -90,6 +100,13 @@ def _decimation(top_hz: float, sample_rate: int, n: int) -> int:
     return factor
 
 
+@functools.lru_cache(maxsize=32)
+def _shaping(bands_hz: tuple[float, ...], n: int, sample_rate: int, high_pass_hz: float, device: str) -> tuple[Tensor, Tensor]:
+    """Masks (bands, n // 2 + 1) of the octave bands; gain (n // 2 + 1,) of the taper and the high pass. Windows recur."""
+    frequency = torch.arange(n // 2 + 1, device=device) * (sample_rate / n)
+    return band_masks(bands_hz, frequency), nyquist_taper(n // 2 + 1, torch.device(device)) * high_pass_gain(frequency, high_pass_hz)
+
+
 def early_response(images: Images, rooms: int, sample_rate: int, bands_hz: Sequence[float], n: int, high_pass_hz: float) -> Tensor:
     """The images' response, one octave band after another, each on the coarsest grid that holds it.
 
@@ -106,13 +123,16 @@ def early_response(images: Images, rooms: int, sample_rate: int, bands_hz: Seque
     """
     delay = images.distance * (sample_rate / SPEED_OF_SOUND)
     channels = encode_direction(images.direction)  # (K, 4)
-    frequency = torch.arange(n // 2 + 1, device=delay.device) * (sample_rate / n)
-    masks = band_masks(bands_hz, frequency)
-    total = torch.zeros(rooms, channels.shape[1], n // 2 + 1, dtype=torch.complex64, device=delay.device)
+    masks, shape = _shaping(tuple(bands_hz), n, sample_rate, high_pass_hz, str(delay.device))
+    total = None
     for band in range(len(bands_hz)):
         top = bands_hz[band + 1] if band + 1 < len(bands_hz) else math.inf
         factor = _decimation(top, sample_rate, n)
         spectrum = impulse_spectrum(images.room, delay / factor, images.gain[:, band, None] * channels, rooms, n // factor)
         kept = spectrum.shape[-1]
-        total[..., :kept] += spectrum * masks[band, :kept]
-    return torch.fft.irfft(total * (nyquist_taper(n // 2 + 1, delay.device) * high_pass_gain(frequency, high_pass_hz)), n=n)
+        spectrum.mul_(masks[band, :kept])
+        if total is None:
+            total = spectrum if kept == n // 2 + 1 else torch.nn.functional.pad(spectrum, (0, n // 2 + 1 - kept))
+        else:
+            total[..., :kept] += spectrum
+    return torch.fft.irfft(total.mul_(shape), n=n)
