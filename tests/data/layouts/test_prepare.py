@@ -212,40 +212,57 @@ def test_a_journal_survives_a_half_written_line_and_has_one_writer(tmp_path):
             assert journal.get(["file", 9]) == {"frames": 1} and journal.get(["file", 1]) == {"frames": 1}
 
 
-def killed(folder, workers, growth, delay_s):
-    """Run prepare in a process of its own, and SIGKILL it so long after its journal has grown by so many bytes."""
-    journal, manifest = folder / "m.jsonl.journal", folder / "m.jsonl"
-    before = journal.stat().st_size if journal.exists() else 0
-    process = multiprocessing.get_context("forkserver").Process(
-        target=prepare, args=("esc50", folder.parent / "root", manifest), kwargs={"workers": workers, "mix_down": folder / "mono"}
-    )
+def counted(root, manifest, mono, workers, calls, kill_at):
+    """Run prepare, count the calls of its own thread, and SIGKILL this process at one of them: no clock, so no race with the work.
+
+    `calls` becomes how many there were, before the first file's facts were kept and in all.
+    """
+    count = 0
+
+    def profile(frame, event, argument):
+        nonlocal count
+        count += event == "call"
+        if frame.f_code is Journal.add.__code__ and not calls[0]:
+            calls[0] = count
+        if count == kill_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.setprofile(profile)
+    prepare("esc50", root, manifest, workers=workers, mix_down=mono)
+    sys.setprofile(None)
+    calls[1] = count
+
+
+def in_a_process(folder, workers, kill_at=0):
+    """Exit code of a `counted` run in a process of its own, and its calls."""
+    context = multiprocessing.get_context("forkserver")
+    calls = context.Array("q", 2)
+    process = context.Process(target=counted, args=(folder.parent / "root", folder / "m.jsonl", folder / "mono", workers, calls, kill_at))
     process.start()
-    while process.is_alive() and growth and (journal.stat().st_size if journal.exists() else 0) <= before + growth:
-        time.sleep(0.0005)
-    time.sleep(delay_s)
-    os.kill(process.pid, signal.SIGKILL)
     process.join()
-    return process.exitcode
+    return process.exitcode, tuple(calls)
 
 
 def test_ten_kills_change_nothing(tmp_path):
     """Manifest and mono copies are, byte for byte, those of a run that nobody stopped."""
     multiprocessing.get_context("forkserver").set_forkserver_preload(["elsa_lightning.data.prepare", "elsa_lightning.data.readers.esc50"])
     many(tmp_path / "root", 600)
-    (tmp_path / "whole").mkdir()
-    prepare("esc50", tmp_path / "root", tmp_path / "whole/m.jsonl", mix_down=tmp_path / "whole/mono", workers=2)
-    line = (tmp_path / "whole/m.jsonl.journal").stat().st_size / 588
-    draw, folder = random.Random(), tmp_path / "killed"
+    whole, folder = tmp_path / "whole", tmp_path / "killed"
+    whole.mkdir()
     folder.mkdir()
-    codes = []
-    for number in range(10):
-        growth = draw.uniform(1, 50) * line if number % 3 else 0  # else anywhere before, while tables and folders are read
-        codes.append(killed(folder, 2 * (number == 7), growth, draw.uniform(0, 0.1 if not growth else 0.003)))
-    assert codes.count(-signal.SIGKILL) == 10, "a run ended before its kill"
-    assert not (folder / "m.jsonl").exists() and 10 < (folder / "m.jsonl.journal").read_bytes().count(b"\n") < 588
+    code, (before, calls) = in_a_process(whole, workers=0)
+    assert code == 0 and 1000 < before < calls - 10_000
+    seed = random.randrange(2**32)
+    draw = random.Random(seed)
+    for number in range(10):  # some while tables and folders are read, most while files are; each run goes on from the one before
+        kill_at = draw.randint(1, before) if number % 3 == 0 else before + draw.randint(1, (calls - before) // 12)
+        code, _ = in_a_process(folder, 2 * (number == 7), kill_at)
+        assert code == -signal.SIGKILL, f"seed {seed}: run {number} ended before its call {kill_at} of {calls}"
+    assert not (folder / "m.jsonl").exists(), seed
+    assert 10 < (folder / "m.jsonl.journal").read_bytes().count(b"\n") < 588, seed
     prepare("esc50", tmp_path / "root", folder / "m.jsonl", mix_down=folder / "mono", workers=0)
-    for name in ("m.jsonl", *(path.relative_to(tmp_path / "whole") for path in (tmp_path / "whole/mono").rglob("*.flac"))):
-        assert (folder / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
+    for name in ("m.jsonl", *(path.relative_to(whole) for path in (whole / "mono").rglob("*.flac"))):
+        assert (folder / name).read_bytes() == (whole / name).read_bytes(), (seed, name)
     assert not list(folder.rglob(".*.part")) and len(list(folder.rglob("*.flac"))) == 60
 
 
