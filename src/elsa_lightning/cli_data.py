@@ -49,6 +49,7 @@ def _add_spatialize(commands: Any) -> None:
     )
     spatialize.add_argument("--seed", type=int, default=0, help="of the late field and of the place in the room")
     spatialize.add_argument("--rate", type=int, default=None, help="sample rate of the output, Hz (default: the input's)")
+    spatialize.add_argument("--binaural", type=Path, metavar="WAV", help="write a stereo preview for headphones too (extra: binaural)")
     spatialize.set_defaults(command=_spatialize)
 
 
@@ -91,4 +92,5 @@ def _spatialize(arguments: argparse.Namespace) -> None:
 
     names = ("input", "output", "azimuth", "elevation", "distance", "room", "t30", "seed", "rate")
     to = (arguments.to_azimuth, arguments.to_elevation, arguments.to_distance)
-    print(summary(arguments.output, spatialize(**{name: getattr(arguments, name) for name in names}, to=to)))
+    facts = spatialize(**{name: getattr(arguments, name) for name in names}, to=to, preview=arguments.binaural)
+    print(summary(arguments.output, facts))

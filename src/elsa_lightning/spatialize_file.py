@@ -16,6 +16,7 @@ from torch import Tensor
 
 from elsa_lightning.acoustics.ambisonics import direction_from_angles
 from elsa_lightning.acoustics.bands import usable_bands
+from elsa_lightning.acoustics.binaural import HEAD, binaural, check_head
 from elsa_lightning.acoustics.geometry import Scene
 from elsa_lightning.acoustics.placing import place, room_with_t30
 from elsa_lightning.acoustics.sources import SoundSource, densified, render_sources
@@ -105,12 +106,14 @@ def sample_rate_of(path: str) -> int:
 
 
 def summary(output: str | pathlib.Path, facts: dict) -> str:
-    """Three lines for the terminal: the file and its conventions; the reverberation; the gain."""
+    """Lines for the terminal: the file and its conventions; the reverberation; the gain; the preview, if there is one."""
     order = f"{' '.join(facts['channels'])} ({facts['order']}, {facts['normalisation']}), {facts['sample_rate']} Hz; {facts['axes']}"
     found = f"{facts['measured_t30_s']:.2f} s" if facts["measured_t30_s"] is not None else "too long to tell"
+    heard = f"\n{facts['preview']['file']}: for headphones, left and right ear of {HEAD}" if "preview" in facts else ""
     return (
         f"{output}: {order}\nT30 measured {found}, wanted {facts['wanted_t30_s']:.2f} s\n"
         f"one gain of {20 * math.log10(facts['gain']):+.1f} dB for all channels, so that the peak is {PEAK}; all facts: .json beside it"
+        f"{heard}"
     )
 
 
@@ -125,6 +128,7 @@ def spatialize(
     seed: int = 0,
     rate: int | None = None,
     to: tuple[float | None, float | None, float | None] = (None, None, None),
+    preview: str | pathlib.Path | None = None,
 ) -> dict:
     """Read a mono file, render it as FOA and write a float WAV beside a JSON sidecar that states the conventions.
 
@@ -139,15 +143,19 @@ def spatialize(
         seed: of the late field's noise and of the place in the room.
         rate: of the output, Hz; None: the input's.
         to: azimuth, elevation, distance at the end of the sound: the source moves there evenly. None: as at its start.
+        preview: WAV to write too: 2 channels for headphones, 16 bits, with a gain of its own.
 
     Returns:
         the sidecar's contents.
 
     Raises:
         DataError: the file, the place or the reverberation time cannot be had; a file that is not ours would be overwritten.
+        ConfigError: a preview without the extra `binaural`.
     """
     output = pathlib.Path(output)
     _check_output(output, input)
+    if preview is not None:
+        _check_preview(preview := pathlib.Path(preview), output, input)
     rate = sample_rate_of(input) if rate is None else rate
     start = Place(azimuth, elevation, distance)
     end = Place(*(given if given is not None else before for given, before in zip(to, astuple(start), strict=True)))
@@ -164,12 +172,22 @@ def spatialize(
     gain = PEAK / float(foa.abs().max().clamp_min(1e-9))
     facts = {**_facts(start, end, scene, labels), "wanted_t30_s": t30, "gain": gain, "sample_rate": rate}
     facts |= {"source": pathlib.Path(input).name, "seed": seed, "simulator": f"{SIMULATOR} {__version__}"}
-    try:
-        soundfile.write(output, np.asarray(foa.T * gain), rate, subtype="FLOAT", format="WAV")
-        output.with_suffix(".json").write_text(json.dumps(facts, indent=1))
-    except (OSError, soundfile.LibsndfileError) as error:
-        raise DataError(f"could not write {output}: {error}", "check that the folder exists and that the disk has space") from error
+    if preview is not None:
+        facts["preview"] = {"file": preview.name, "channels": ["left ear", "right ear"], "head": HEAD}
+        ears = binaural(foa, rate)
+        _write(preview, ears * (PEAK / float(ears.abs().max().clamp_min(1e-9))), rate, "PCM_16")
+    _write(output, foa * gain, rate, "FLOAT", json.dumps(facts, indent=1))
     return facts
+
+
+def _write(path: pathlib.Path, signal: Tensor, rate: int, subtype: str, sidecar: str | None = None) -> None:
+    """(channels, T) into a WAV, and text into the JSON file beside it."""
+    try:
+        soundfile.write(path, np.asarray(signal.T), rate, subtype=subtype, format="WAV")
+        if sidecar is not None:
+            path.with_suffix(".json").write_text(sidecar)
+    except (OSError, soundfile.LibsndfileError) as error:
+        raise DataError(f"could not write {path}: {error}", "check that the folder exists and that the disk has space") from error
 
 
 def _check(start: Place, end: Place, t30: float, rate: int) -> None:
@@ -204,12 +222,27 @@ def _facts(start: Place, end: Place, scene: Scene, labels: dict[str, float]) -> 
     }
 
 
-def _check_output(output: pathlib.Path, input: str | pathlib.Path) -> None:
-    """Refuse outputs that are no WAV by name, or that would replace the input or somebody else's JSON file."""
+def _check_name(output: pathlib.Path, input: str | pathlib.Path) -> None:
+    """Refuse outputs that are no WAV by name, or that would replace the input."""
     if output.suffix.lower() != ".wav":
         raise DataError(f"the output {output} would not be a WAV file by its name", "name it ….wav")
     if output.resolve() == pathlib.Path(input).resolve():
         raise DataError(f"{output} is the input itself", "give the output another name")
+
+
+def _check_preview(preview: pathlib.Path, output: pathlib.Path, input: str | pathlib.Path) -> None:
+    """Refuse a preview that could not be written, or not be made, before anything is rendered."""
+    _check_name(preview, input)
+    if preview.resolve() == output.resolve():
+        raise DataError(f"the preview {preview} would be the output itself", "give it another name")
+    if not preview.parent.is_dir():
+        raise DataError(f"could not write {preview}: there is no folder {preview.parent}", "create it, or choose another")
+    check_head()
+
+
+def _check_output(output: pathlib.Path, input: str | pathlib.Path) -> None:
+    """Refuse what `_check_name` does, and to replace somebody else's JSON file."""
+    _check_name(output, input)
     sidecar = output.with_suffix(".json")
     if sidecar.exists():
         try:

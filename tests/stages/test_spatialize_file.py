@@ -1,13 +1,17 @@
 """`elsa spatialize`: the written file points where it was told, and says so."""
 
+import importlib.util
 import json
+import sys
 
 import numpy as np
 import pytest
 import soundfile
 import torch
 
-from elsa_lightning.errors import DataError
+from elsa_lightning.acoustics import binaural
+from elsa_lightning.cli import main
+from elsa_lightning.errors import ConfigError, DataError
 from elsa_lightning.spatialize_file import Place, spatialize, summary, way
 
 RATE = 16000
@@ -125,3 +129,37 @@ def test_nobodys_json_is_overwritten(mono, tmp_path):
     with pytest.raises(DataError, match=r"notes\.json would be overwritten"):
         spatialize(mono, tmp_path / "notes.wav", 0, 0, 1.0, (5, 4, 3), 0.4)
     assert json.loads((tmp_path / "notes.json").read_text()) == {"mine": 1} and not (tmp_path / "notes.wav").exists()
+
+
+@pytest.mark.skipif(importlib.util.find_spec("slab") is None, reason="the head is an extra: pip install 'elsa-lightning[binaural]'")
+def test_a_preview_for_headphones(mono, tmp_path, capsys):
+    arguments = ["spatialize", str(mono), str(tmp_path / "o.wav"), "--azimuth", "90", "--room", "8x7x4", "--t30", "0.2"]
+    assert main([*arguments, "--binaural", str(tmp_path / "p.wav")]) == 0
+    assert "p.wav: for headphones" in capsys.readouterr().out
+    ears, rate = soundfile.read(tmp_path / "p.wav")
+    foa, _ = soundfile.read(tmp_path / "o.wav", dtype="float32")
+    assert rate == RATE and ears.shape == (len(foa), 2) and soundfile.info(tmp_path / "p.wav").subtype == "PCM_16"
+    assert np.abs(ears).max() == pytest.approx(0.9, abs=1e-3)
+    assert (ears[:, 0] ** 2).sum() > 2 * (ears[:, 1] ** 2).sum()  # from the left
+    assert json.loads((tmp_path / "o.json").read_text())["preview"]["file"] == "p.wav"
+    assert main([*arguments[:2], str(tmp_path / "q.wav"), *arguments[3:]]) == 0  # without it: the same scene
+    assert (soundfile.read(tmp_path / "q.wav", dtype="float32")[0] == foa).all()
+    assert "preview" not in json.loads((tmp_path / "q.json").read_text())
+
+
+@pytest.mark.parametrize(
+    ("preview", "words"),
+    [("in.wav", "input itself"), ("o.wav", "output itself"), ("p.mp3", "WAV file by its name"), ("no/p.wav", "no folder")],
+)
+def test_previews_that_cannot_be_written_are_refused_before_anything_is(mono, tmp_path, preview, words):
+    with pytest.raises(DataError, match=words):
+        spatialize(mono, tmp_path / "o.wav", 0, 0, 1.0, (5, 4, 3), 0.4, preview=tmp_path / preview)
+    assert not (tmp_path / "o.wav").exists()
+
+
+def test_a_preview_without_the_extra_writes_nothing(mono, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "slab", None)
+    binaural._head.cache_clear()
+    with pytest.raises(ConfigError, match="slab") as caught:
+        spatialize(mono, tmp_path / "o.wav", 0, 0, 1.0, (5, 4, 3), 0.4, preview=tmp_path / "p.wav")
+    assert "pip install" in caught.value.remedy and sorted(p.name for p in tmp_path.iterdir()) == ["in.wav"]
