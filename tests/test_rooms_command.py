@@ -11,7 +11,7 @@ from elsa_lightning.acoustics.bank import RoomBank
 from elsa_lightning.acoustics.bank_check import AGREEMENT_DB, resimulate, rooms_of
 from elsa_lightning.cli import main
 from elsa_lightning.errors import DataError
-from elsa_lightning.rooms_figure import directions_over_time
+from elsa_lightning.rooms_figure import decay_of, directions_over_time, fit_times
 from elsa_lightning.rooms_report import UNITS, table
 
 SMALL = ["--profile", "smoke", "--set", "rooms.rir_s=0.3"]
@@ -58,6 +58,23 @@ def test_the_figures_direction_begins_at_the_source(folder):
         loudest = int(energy.argmax())
         turn = torch.remainder(azimuth[loudest] - bank.labels["azimuth"][room] + torch.pi, 2 * torch.pi) - torch.pi
         assert turn.abs() < 0.5 and (elevation[loudest] - bank.labels["elevation"][room]).abs() < 0.5
+
+
+def test_the_figures_line_is_the_fit_of_the_labels_t30(folder):
+    """It lies in the decay, not beside it; the curve holds what the stored response was cut of."""
+    bank = RoomBank.load(folder)
+    for room in range(len(bank)):
+        decay, t30 = decay_of(bank, room), bank.labels["t30_s"][room].item()
+        start, end = fit_times(decay, bank.sample_rate, t30)
+        assert end - start == pytest.approx(t30 / 2)
+        time = torch.arange(len(decay)) / bank.sample_rate
+        off = (decay + 5 + (time - start) * 60 / t30)[(decay <= -5) & (decay >= -35)]
+        assert off.mean().abs() < 0.01 and off.abs().max() < 4
+        last = decay[-len(decay) // 10 :]
+        assert last[0] - last[-1] < 3 * 60 / t30 * len(last) / bank.sample_rate  # the cut alone would fall without end
+    exact = -60 * torch.arange(8000) / 16000 / 0.4
+    assert fit_times(exact, 16000, 0.4) == pytest.approx((0.4 * 5 / 60, 0.4 * 35 / 60), abs=1e-4)
+    assert fit_times(exact[:100], 16000, 0.4) == pytest.approx((0.4 * 5 / 60, 0.4 * 35 / 60), abs=1e-4)  # cut before −5 dB
 
 
 def test_verify_finds_the_same_bits(folder, capsys):

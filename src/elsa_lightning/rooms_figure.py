@@ -10,9 +10,13 @@ import torch
 from torch import Tensor
 
 from elsa_lightning.acoustics.ambisonics import DIPOLES_XYZ, W, angles_from_direction
+from elsa_lightning.acoustics.bands import band_power
 from elsa_lightning.acoustics.bank import RoomBank
+from elsa_lightning.acoustics.bank_check import rooms_of
 from elsa_lightning.acoustics.decay import energy_decay_db
 from elsa_lightning.acoustics.geometry import SPEED_OF_SOUND, Scene
+from elsa_lightning.acoustics.late_energy import energy_beyond
+from elsa_lightning.acoustics.render import air_of, band_absorption
 from elsa_lightning.errors import ConfigError, DataError
 
 ECHOGRAM_S = 0.1
@@ -32,14 +36,14 @@ def draw_room(bank: RoomBank, room: int, path: str | Path) -> Path:
         from matplotlib.figure import Figure
     except ImportError:
         raise ConfigError("figures need matplotlib", "pip install 'elsa-lightning[notebooks]'") from None
-    figure = Figure(figsize=(11, 8), layout="constrained")
+    figure = Figure(figsize=(12, 8.5), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(2, 2)
     scene = bank.scene.select(slice(room, room + 1))
     rir = bank.rir(torch.tensor([room]))[0]  # (4, R)
     _plan(axes[0, 0], scene)
     _echogram(axes[0, 1], rir[W], bank.sample_rate, scene.distance_m.item())
-    _decay(axes[1, 0], rir[W], bank.sample_rate, bank.labels["t30_s"][room].item())
+    _decay(axes[1, 0], decay_of(bank, room), bank.sample_rate, bank.labels["t30_s"][room].item())
     _directions(axes[1, 1], rir, bank.sample_rate, scene)
     labels = {name: bank.labels[name][room].item() for name in ("t30_s", "c50_db", "drr_db")}
     size = " × ".join(f"{side:.1f}" for side in scene.size[0].tolist())
@@ -63,7 +67,7 @@ def _plan(axis: Any, scene: Scene) -> None:
     axis.annotate("", (x + 0.15 * length, y), (x, y), arrowprops={"arrowstyle": "->"}, annotation_clip=False)
     axis.set(aspect="equal", xlabel="x, m (the microphone looks along the arrow)", ylabel="y, m", title=f"plan; ceiling at {height:.2f} m")
     axis.margins(0.08)
-    axis.legend(loc="upper left", bbox_to_anchor=(1.02, 1.0))
+    axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), ncol=2)
 
 
 def _echogram(axis: Any, w: Tensor, rate: int, distance: float) -> None:
@@ -72,7 +76,7 @@ def _echogram(axis: Any, w: Tensor, rate: int, distance: float) -> None:
     axis.plot(1000 * torch.arange(len(part)) / rate, level, linewidth=0.6)
     axis.axvline(1000 * distance / SPEED_OF_SOUND, color="tab:red", linewidth=0.8, label="direct sound, by distance")
     axis.set(
-        xlabel="time, ms (what comes before the direct sound is the ringing of the zero-phase high pass)",
+        xlabel="time, ms (before the direct sound: ringing of the zero-phase high pass)",
         ylabel="|W|, dB re its peak",
         ylim=(-80, 3),
         title="echogram",
@@ -80,16 +84,37 @@ def _echogram(axis: Any, w: Tensor, rate: int, distance: float) -> None:
     axis.legend(loc="upper right")
 
 
-def _decay(axis: Any, w: Tensor, rate: int, t30: float) -> None:
-    decay = energy_decay_db(w[None])[0]
+def _decay(axis: Any, decay: Tensor, rate: int, t30: float) -> None:
     time = torch.arange(len(decay)) / rate
-    axis.plot(time, decay, label="backward integral of the stored response")
-    reached = (decay <= -5).nonzero()
-    if len(reached) and math.isfinite(t30):
-        start = time[reached[0, 0]].item()
-        axis.plot([start, start + t30 / 2], [-5, -35], "--", label=f"T30 of the label, {t30:.2f} s")
-    axis.set(xlabel="time, s", ylabel="dB", ylim=(-65, 3), title="energy decay")
+    axis.plot(time, decay, label="backward integral, with the energy expected after the end")
+    if math.isfinite(t30):
+        axis.plot(fit_times(decay, rate, t30), [-5, -35], "--", label=f"fit of T30 = {t30:.2f} s, from −5 to −35 dB")
+    axis.set(xlabel="time, s", ylabel="dB", ylim=(-65, 14), yticks=range(-60, 1, 10), title="energy decay")
     axis.legend(loc="upper right")
+
+
+def decay_of(bank: RoomBank, room: int) -> Tensor:
+    """(R,) dB, the decay that the label's T30 was read from: of the stored W, and the energy expected after its end."""
+    rooms, rate = rooms_of(bank.source), bank.sample_rate
+    scene, bands = band_absorption(bank.scene.select(slice(room, room + 1)), rooms.bands_hz, rate)
+    w = bank.rir(torch.tensor([room]))[:, W]
+    beyond = energy_beyond(scene, band_power(bands, rate), air_of(bands, rooms.air, scene.size.device), w.shape[-1] / rate)
+    return energy_decay_db(w, beyond)[0]
+
+
+def fit_times(decay: Tensor, rate: int, t30: float) -> tuple[float, float]:
+    """When the least-squares line with the slope of `t30` is at −5 and at −35 dB.
+
+    Args:
+        decay: (R,) dB.
+        rate: Hz.
+        t30: s.
+    """
+    used = ((decay <= -5) & (decay >= -35)).nonzero()[:, 0]
+    if not len(used):  # it ends before −5 dB: the line goes through its end
+        used = torch.tensor([len(decay) - 1])
+    middle_s, middle_db = used.double().mean().item() / rate, decay[used].double().mean().item()
+    return tuple(middle_s + (middle_db - level) * t30 / 60 for level in (-5, -35))
 
 
 def _directions(axis: Any, rir: Tensor, rate: int, scene: Scene) -> None:
@@ -107,11 +132,12 @@ def _directions(axis: Any, rir: Tensor, rate: int, scene: Scene) -> None:
     axis.set(
         xlabel="time, ms",
         ylabel="degrees",
-        ylim=(-185, 185),
+        xlim=(0, 1000 * ECHOGRAM_S),
+        ylim=(-190, 250),
         yticks=range(-180, 181, 90),
-        title=f"direction of the intensity in {1000 * WINDOW_S:g} ms, dots by energy; lines: the source",
+        title=f"direction of the intensity in {1000 * WINDOW_S:g} ms; lines: the source",
     )
-    axis.legend(loc="upper right")
+    axis.legend(loc="upper right", ncol=2)
 
 
 def directions_over_time(rir: Tensor, rate: int) -> tuple[Tensor, Tensor, Tensor]:
