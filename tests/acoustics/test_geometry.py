@@ -20,6 +20,8 @@ def test_derived_quantities(one_room):
     ("field", "value", "message"),
     [
         ("size", [[5.0, -4.0, 3.0]], "side that is not positive"),
+        ("size", [[float("nan"), 4.0, 3.0]], "side that is not positive"),
+        ("size", [[float("inf"), 4.0, 3.0]], "side without end"),
         ("source", [[5.5, 2.0, 1.0]], "source .* outside the room"),
         ("microphone", [[1.0, 2.0, -0.1]], "microphone .* outside the room"),
         ("source", [[1.7, 1.6, 1.3]], "at the microphone"),

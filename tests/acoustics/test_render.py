@@ -1,9 +1,13 @@
+import pytest
 import torch
 from torch.nn.functional import normalize
 
 from elsa_lightning.acoustics.ambisonics import DIPOLES_XYZ, W
 from elsa_lightning.acoustics.geometry import SPEED_OF_SOUND
-from elsa_lightning.acoustics.render import render_rir
+from elsa_lightning.acoustics.image_source import find_images
+from elsa_lightning.acoustics.late_energy import mixing_time_s
+from elsa_lightning.acoustics.render import JOINT_S, MOST_IMAGES, render_rir
+from elsa_lightning.errors import DataError
 
 RATE = 16000
 
@@ -62,3 +66,42 @@ def test_very_short_responses_are_cut_images(one_room):
     whole, cut = (render_rir(one_room, RATE, seconds, [1000.0]) for seconds in (0.3, 0.02))
     assert cut.shape == (1, 4, 320)
     assert torch.equal(cut, whole[..., :320])
+
+
+@pytest.mark.parametrize("options", [(RATE, 0.0), (RATE, -1.0), (0, 0.3), (-RATE, 0.3), (100, 0.001), (RATE, float("nan"))])
+def test_a_response_without_samples_is_refused(one_room, options):
+    with pytest.raises(DataError, match="a response of"):
+        render_rir(one_room, *options, [1000.0])
+
+
+@pytest.mark.parametrize("side", [1000.0, 0.2])
+def test_rooms_with_more_images_than_memory_are_refused(one_room, side):
+    """A cubic kilometre asked for 10¹² images; the count is that of the images that are found where they can be."""
+    one_room.size = torch.full((1, 3), side)
+    one_room.source, one_room.microphone = (share * one_room.size for share in (0.3, 0.6))
+    with pytest.raises(DataError, match=r"room 0: .* image sources"):
+        render_rir(one_room, RATE, 0.1, [1000.0])
+    one_room.size = torch.tensor([[5.0, 4.0, 3.0]])
+    one_room.source, one_room.microphone = (share * one_room.size for share in (0.3, 0.6))
+    assert render_rir(one_room, RATE, 0.1, [1000.0]).isfinite().all()
+
+
+def test_the_images_are_as_many_as_the_limit_counts(one_room, monkeypatch):
+    reach = (mixing_time_s(one_room.volume_m3) + JOINT_S) * SPEED_OF_SOUND
+    count = len(find_images(one_room, reach, torch.zeros(1)).distance)
+    for limit, refused in ((0.9 * count, True), (1.1 * count, False)):
+        monkeypatch.setattr("elsa_lightning.acoustics.render.MOST_IMAGES", limit)
+        if refused:
+            with pytest.raises(DataError, match="image sources"):
+                render_rir(one_room, RATE, 0.1, [1000.0])
+        else:
+            render_rir(one_room, RATE, 0.1, [1000.0])
+    assert count < MOST_IMAGES
+
+
+def test_scenes_in_double_precision(one_room):
+    single = render_rir(one_room, RATE, 0.3, [1000.0])
+    for name in ("size", "source", "microphone", "absorption", "diffuseness"):
+        setattr(one_room, name, getattr(one_room, name).double())
+    double = render_rir(one_room, RATE, 0.3, [1000.0])
+    assert double.dtype == torch.float32 and (double - single).norm() < 1e-3 * single.norm()

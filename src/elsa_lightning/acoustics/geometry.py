@@ -103,8 +103,8 @@ class Scene:
         """Return self if every room can exist.
 
         Raises:
-            DataError: a size is not positive, a source or microphone is outside its room, a source is at the microphone, a coefficient or a
-                diffuseness is outside [0, 1], or shapes disagree. The message names the first such room.
+            DataError: a size is not positive and finite, a source or microphone is outside its room, a source is at the microphone, a
+                coefficient or a diffuseness is outside [0, 1], or shapes disagree. The message names the first such room.
         """
         batch = len(self)
         shapes = {
@@ -121,6 +121,7 @@ class Scene:
                     f"scene.{name} has shape {tuple(getattr(self, name).shape)}, not {(batch, *tail)}", "give one entry per room"
                 )
         self._refuse(~(self.size > 0).all(-1), "size", "has a side that is not positive", "give lengths in metres")
+        self._refuse(~self.size.isfinite().all(-1), "size", "has a side without end", "give lengths in metres")
         self._refuse(~self._inside(self.source), "source", "is outside the room", "place it between 0 and the room's size")
         self._refuse(~self._inside(self.microphone), "microphone", "is outside the room", "place it between 0 and the room's size")
         self._refuse(~(self.distance_m > _NEAREST_M), "source", "is at the microphone", "keep at least a millimetre between them")

@@ -70,7 +70,7 @@ def find_images(scene: Scene, reach: Tensor, air: Tensor) -> Images:
         reach: (B,) float64, m.
         air: (bands,) energy attenuation of air, 1/m.
     """
-    reflection = (1.0 - scene.absorption).clamp_min(0.0).sqrt()  # (B, 6, bands)
+    reflection = (1.0 - scene.absorption).clamp_min(0.0).sqrt().float()  # (B, 6, bands)
     tables = _axis_tables(scene, reach, reflection)
     x, y, z = (offsets for offsets, _ in tables)
     squared = (x * x)[:, :, None, None] + (y * y)[:, None, :, None] + (z * z)[:, None, None, :]  # (B, nx, ny, nz)

@@ -23,6 +23,9 @@ from elsa_lightning.errors import DataError
 JOINT_S = 0.02
 """Duration of the cross-fade from the images to the tail, s."""
 
+MOST_IMAGES = 2_000_000
+"""Of one room up to its mixing time: from about 0.2 to 900,000 m³. Beyond it the images take gigabytes."""
+
 
 def band_absorption(scene: Scene, bands_hz: Sequence[float], sample_rate: int) -> tuple[Scene, tuple[float, ...]]:
     """The scene with one absorption coefficient for each band that the sample rate can carry, and those bands.
@@ -78,10 +81,14 @@ def render_rir(
         (B, 4, R) float32, R = rir_s · sample_rate rounded.
 
     Raises:
-        DataError: the scene is impossible.
+        DataError: the scene is impossible, a room has more than `MOST_IMAGES`, or the response no sample.
     """
-    scene, bands = band_absorption(scene.check(), bands_hz, sample_rate)
-    samples = round(rir_s * sample_rate)
+    scene.check()
+    samples = round(rir_s * sample_rate) if math.isfinite(rir_s) and min(rir_s, sample_rate) > 0 else 0
+    if samples < 1:
+        raise DataError(f"a response of {rir_s:g} s at {sample_rate} Hz", "give a length and a rate above 0")
+    _check_images(scene)
+    scene, bands = band_absorption(scene, bands_hz, sample_rate)
     damping = air_of(bands, air, scene.size.device)
     rir = torch.zeros(len(scene), CHANNELS, samples, device=scene.size.device)
     windows = window_length(mixing_time_s(scene.volume_m3) + JOINT_S, sample_rate)
@@ -91,8 +98,21 @@ def render_rir(
             out = _late(part, sample_rate, bands, damping, samples, high_pass_hz) if late else rir[rooms]
             early = _early(part, sample_rate, bands, damping, window, high_pass_hz)[..., :samples]
             out[..., : early.shape[-1]] += early
-            rir[rooms] = out
+            rir[rooms] = out.float()  # scenes may be in double precision
     return rir
+
+
+def _check_images(scene: Scene) -> None:
+    """Raise `DataError` if a room has more than `MOST_IMAGES`: in a huge one they grow as V², in a tiny one as 1/V."""
+    volume = scene.volume_m3.double()
+    reach = (mixing_time_s(volume) + JOINT_S) * SPEED_OF_SOUND
+    count = 4.0 / 3.0 * math.pi * reach**3 / volume
+    if (count > MOST_IMAGES).any():
+        room = int(count.argmax())
+        raise DataError(
+            f"room {room}: {volume[room].item():.3g} m³ have {count[room].item():.2g} image sources up to the mixing time",
+            f"choose a size between about 0.2 and 900,000 m³ (at most {MOST_IMAGES} images)",
+        )
 
 
 def _early(scene: Scene, sample_rate: int, bands: Sequence[float], air: Tensor, window: int, high_pass_hz: float) -> Tensor:
