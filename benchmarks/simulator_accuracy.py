@@ -36,7 +36,7 @@ from elsa_lightning.acoustics.image_source import early_response, find_images, w
 from elsa_lightning.acoustics.late_energy import late_energy, mixing_time_s
 from elsa_lightning.acoustics.render import air_of, render_rir
 from elsa_lightning.acoustics.sampling import draw_rooms
-from elsa_lightning.provenance import commit, hardware, versions
+from elsa_lightning.provenance import summary
 from elsa_lightning.schema import RangeConfig, RoomsConfig
 
 OCTAVES = RoomsConfig().bands_hz
@@ -270,8 +270,9 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=list(BARS), default=list(BARS), help="bars to measure (default: all)")
     arguments = parser.parse_args()
     torch.set_flush_denormal(True)
+    about = summary()  # now: the checkout may move on while this runs
     found = {name: BARS[name](arguments.rooms) for name in arguments.only}
-    print(json.dumps({"commit": commit(), "hardware": hardware(), "versions": versions(), **found}, indent=1, ensure_ascii=False))
+    print(json.dumps({**about, **found}, indent=1, ensure_ascii=False))
 
 
 if __name__ == "__main__":

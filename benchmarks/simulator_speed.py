@@ -29,7 +29,7 @@ from elsa_lightning.acoustics.image_source import early_response, find_images, w
 from elsa_lightning.acoustics.render import render_rir
 from elsa_lightning.acoustics.sampling import draw_rooms
 from elsa_lightning.features import FrontEnd
-from elsa_lightning.provenance import commit, hardware, versions
+from elsa_lightning.provenance import summary
 from elsa_lightning.schema import FeatureConfig, RangeConfig, RoomsConfig
 
 RATE, ORDER = 48000, 20
@@ -203,6 +203,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
+    about = summary()  # now: the checkout may move on while this runs
     bars = {
         "S1": lambda: early_kernel(arguments.repeats),
         "S2": lambda: full_response(arguments.repeats),
@@ -210,7 +211,7 @@ def main() -> None:
         "S4": lambda: on_a_gpu(arguments.repeats, arguments.device),
     }
     found = {name: bars[name]() for name in arguments.only}
-    print(json.dumps({"commit": commit(), "hardware": hardware(), "versions": versions(), **found}, indent=1, ensure_ascii=False))
+    print(json.dumps({**about, **found}, indent=1, ensure_ascii=False))
 
 
 if __name__ == "__main__":
