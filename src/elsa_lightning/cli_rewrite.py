@@ -1,4 +1,4 @@
-"""`elsa data rewrite | verify-captions`."""
+"""`elsa data rewrite-tasks | rewrite | verify-captions`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from elsa_lightning.cli_config import DEFAULT_EXPERIMENT, add_overrides, load
+
 if TYPE_CHECKING:
     from elsa_lightning.captions.rewrite import Outcome, Progress
     from elsa_lightning.captions.rewrite_request import Request
@@ -17,6 +19,19 @@ if TYPE_CHECKING:
 
 def add(group: Any) -> None:
     """Add the commands to those of `elsa data`."""
+    tasks = group.add_parser(
+        "rewrite-tasks",
+        help="write what a training would want rewritten: each caption with each set of words, and its template",
+        description="Write what trainings of this experiment say with spatial words: each different caption with each "
+        "different set of words once, for `elsa data rewrite`. Simulates the training rooms if they are not there yet.",
+    )
+    tasks.add_argument("experiment", nargs="?", default=DEFAULT_EXPERIMENT, help=f"its YAML file (default: {DEFAULT_EXPERIMENT})")
+    add_overrides(tasks)
+    tasks.add_argument("--out", type=Path, required=True, metavar="FILE", help="JSONL: id, caption, words and template in each line")
+    tasks.add_argument("--seeds", type=int, nargs="+", default=[], metavar="N", help="of the trainings (default: the experiment's)")
+    tasks.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help="folder of all runs (default: runs)")
+    tasks.set_defaults(command=_tasks)
+
     rewrite = group.add_parser("rewrite", help="spatial captions by a language model, each one verified (JSONL in, JSONL out)")
     rewrite.add_argument("input", type=Path, help='JSONL: {"id": …, "caption": …, "words": {"direction": "left", …}, "template": …}')
     rewrite.add_argument("output", type=Path, help="the same lines with rewrite, source (model or template) and tries")
@@ -48,6 +63,40 @@ def _shard(text: str) -> tuple[int, int]:
     if not (index.isdigit() and count.isdigit() and 1 <= int(index) <= int(count)):
         raise argparse.ArgumentTypeError(f"{text!r} is not I/N with I from 1 to N, such as 1/8")
     return int(index), int(count)
+
+
+def _tasks(arguments: argparse.Namespace) -> int:
+    from elsa_lightning.errors import ConfigError
+    from elsa_lightning.runs import Run
+    from elsa_lightning.scheduler import Scheduler
+    from elsa_lightning.stages_plan import plan_rooms
+
+    experiment = load(arguments).experiment
+    if experiment.rooms.mode != "bank":
+        raise ConfigError(f"`rooms.mode` is {experiment.rooms.mode}: its rooms' words are known only while training", "set rooms.mode=bank")
+    rooms = plan_rooms(experiment)
+    outcome = Scheduler([rooms], arguments.runs).run()
+    if outcome.exit_code:
+        print("\n".join(outcome.failed.values()), file=sys.stderr)
+        return outcome.exit_code
+    from elsa_lightning.acoustics.bank import RoomBank
+    from elsa_lightning.data.readers import open_corpus
+    from elsa_lightning.data.rewrite_tasks import tasks_of
+
+    bank = RoomBank.load(Run(arguments.runs / rooms.run_id).folder / "train")
+    requests, draws = tasks_of(experiment, open_corpus(experiment.data.corpus), bank, arguments.seeds)
+    if not requests:
+        raise ConfigError("this training says no spatial word", "look at captions.spatial_share, captions.word_keep and data.mono_share")
+    _write_lines(arguments.out, [request.to_dict() for request in requests])
+    print(f"{arguments.out}: {len(requests)} different sentences to rewrite; training draws {draws} captions from them")
+    return 0
+
+
+def _write_lines(path: Path, rows: list[dict[str, Any]]) -> None:
+    from elsa_lightning.atomic import write_text
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
 
 
 def _rewrite(arguments: argparse.Namespace) -> None:
@@ -84,14 +133,13 @@ def _rewrite(arguments: argparse.Namespace) -> None:
 
 def write_outcomes(path: Path, requests: list[Request], outcomes: list[Outcome]) -> None:
     """Write the task's lines with what became of them: the whole file or nothing."""
-    from elsa_lightning.atomic import write_text
+    from elsa_lightning.captions.rewritten import stamp
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    rows = (
-        request.to_dict() | {"rewrite": outcome.text, "source": "model" if outcome.accepted else "template", "tries": outcome.tries}
-        for request, outcome in zip(requests, outcomes, strict=True)
-    )
-    write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+    rows = []
+    for request, outcome in zip(requests, outcomes, strict=True):
+        row = request.to_dict() | {"rewrite": outcome.text, "source": "model" if outcome.accepted else "template", "tries": outcome.tries}
+        rows.append(row | ({"checked": stamp(request.caption, request.words, outcome.text)} if outcome.accepted else {}))
+    _write_lines(path, rows)
 
 
 def _verify(arguments: argparse.Namespace) -> int:

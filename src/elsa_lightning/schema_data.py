@@ -155,6 +155,9 @@ class CaptionConfig:
     """Probability with which each spatial word is kept in a training caption; evaluation keeps all."""
     per_clip: int = 5
     """Captions per clip in retrieval."""
+    rewrites: str = ""
+    """File that `elsa data rewrite` wrote: where it holds an accepted rewrite of a training caption with these words, that stands in the
+    template's place. Empty: templates only. Its content is part of a run's identity, its path is not."""
 
 
 @dataclass

@@ -19,6 +19,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from elsa_lightning.captions.rewritten import content_hash
 from elsa_lightning.checks import leaves
 from elsa_lightning.schema import NOT_IDENTITY, CoordCnnConfig, Experiment, MiniLmConfig
 
@@ -127,7 +128,11 @@ def fingerprint(values: Mapping[str, Any], *parents: str, version: int = 1) -> s
 
 
 def stage_config(experiment: Experiment, stage: str) -> dict[str, Any]:
-    """Dotted key → value of everything that a stage's result depends on, parents and corpus aside."""
+    """Dotted key → value of everything that a stage's result depends on, parents and corpus aside.
+
+    Raises:
+        DataError: the file of `captions.rewrites` cannot be read.
+    """
 
     def within(key: str, groups: Iterable[str]) -> bool:
         return any(key == group or key.startswith(group + ".") for group in groups)
@@ -140,7 +145,8 @@ def stage_config(experiment: Experiment, stage: str) -> dict[str, Any]:
         del values["data.text_states"]
     if stage == "train" and not experiment.loss.clip.multi_positive:
         del values["loss.clip.multi_positive"]  # results of before it existed stay valid
-    return values
+    path = values.pop("captions.rewrites", "")
+    return values | {"captions.rewrites_content": content_hash(path)} if path else values
 
 
 def _heeds_validation(experiment: Experiment, stage: str) -> bool:
@@ -169,6 +175,12 @@ def _shares_text_states(experiment: Experiment) -> bool:
     data, text = experiment.data, experiment.model.text
     frozen = isinstance(text, MiniLmConfig) and text.trainable_layers == 0
     return frozen and data.rendering == "cached" and data.text_states == "shared"
+
+
+def plan_rooms(experiment: Experiment) -> StageRef:
+    """The stage that simulates an experiment's rooms; it needs nothing else, not even a corpus."""
+    values = stage_config(experiment, "rooms")
+    return StageRef("rooms", fingerprint(values, version=STAGE_VERSIONS["rooms"]), values, {}, experiment)
 
 
 def plan_run(experiment: Experiment, corpus_hash: str) -> list[StageRef]:

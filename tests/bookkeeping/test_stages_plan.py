@@ -3,8 +3,9 @@
 import pytest
 
 from elsa_lightning.config import load_experiment
+from elsa_lightning.errors import DataError
 from elsa_lightning.schema import NOT_IDENTITY
-from elsa_lightning.stages_plan import STAGES, fingerprint, plan_run, stage_config
+from elsa_lightning.stages_plan import STAGES, fingerprint, plan_rooms, plan_run, stage_config
 
 CACHED = ["data.rendering=cached", "data.text_states=shared", "model.text.name=minilm", "pretraining.steps=5", "trainer.steps=10"]
 
@@ -97,6 +98,27 @@ def test_a_corpus_counts_by_content_not_by_place(marks):
     here, there = (["data.corpus.name=esc50", f"data.corpus.root={place}"] for place in ("/a", "/b"))
     assert marks(*here) == marks(*there)
     assert changed(marks(*here), marks(*here, corpus="beef")) == set(STAGES) - {"rooms"}
+
+
+def test_rewritten_captions_count_by_content_not_by_place(marks, tmp_path):
+    files = {name: tmp_path / name for name in ("one", "same", "other")}
+    for name, path in files.items():
+        path.write_text("another" if name == "other" else "a rewrite")
+    one, same, other = (marks(f"captions.rewrites={path}") for path in files.values())
+    assert one == same and changed(one, other) == changed(one, marks()) == {"text_states", "train", "embed", "evaluate"}
+    with pytest.raises(DataError, match=r"absent\.jsonl cannot be read"):
+        marks(f"captions.rewrites={tmp_path / 'absent.jsonl'}")
+
+
+def test_without_rewritten_captions_runs_of_before_them_stay_valid(experiment_file):
+    experiment = load_experiment(experiment_file, overrides=CACHED).experiment
+    assert not any("rewrites" in key for stage in STAGES for key in stage_config(experiment, stage))
+
+
+def test_the_rooms_alone_are_those_of_the_whole_plan(experiment_file):
+    experiment = load_experiment(experiment_file, overrides=CACHED).experiment
+    alone, first = plan_rooms(experiment), plan_run(experiment, "c0ffee")[0]
+    assert first.stage == "rooms" and alone == first and alone.config == first.config
 
 
 def test_choosing_the_best_checkpoint_heeds_the_validation_set(marks):

@@ -1,6 +1,7 @@
 """A language model for tests: it answers by its seed, well or with one of the usual faults. Run as a program it rewrites a task.
 
-python stub_writer.py INPUT OUTPUT CACHE KILL_AFTER_S: kills itself with SIGKILL so long after work begins (0: never).
+python stub_writer.py INPUT OUTPUT CACHE KILL_AT: kills itself with SIGKILL at that call of a function, Python's or C's (0: never), and
+prints how many calls there were.
 """
 
 from __future__ import annotations
@@ -8,8 +9,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import threading
-import time
 from pathlib import Path
 
 from elsa_lightning.captions.rewrite import rewrite_all
@@ -24,13 +23,11 @@ class StubWriter:
 
     identity = "stub temperature=0.9"
 
-    def __init__(self, delay_s: float = 0.0) -> None:
-        self.delay_s = delay_s
+    def __init__(self) -> None:
         self.asked: list[tuple[str, int]] = []
         self.calls: list[tuple[int, ...]] = []
 
     def __call__(self, prompts, seeds):
-        time.sleep(self.delay_s)
         self.asked += zip(prompts, seeds, strict=True)
         self.calls.append(tuple(seeds))
         return [self.answer(prompt, seed) for prompt, seed in zip(prompts, seeds, strict=True)]
@@ -51,16 +48,24 @@ class StubWriter:
         return f"{sound}, {', '.join(said)}."
 
 
-def main(source: str, output: str, cache: str, kill_after_s: str) -> None:
+def main(source: str, output: str, cache: str, kill_at: str) -> None:
     """Rewrite a task."""
-    verify("a dog barks", {}, "a dog barks")  # compiles its patterns, so that the kill falls into the work
-    if float(kill_after_s):
-        timer = threading.Timer(float(kill_after_s), os.kill, (os.getpid(), signal.SIGKILL))
-        timer.daemon = True
-        timer.start()
+    verify("a dog barks", {}, "a dog barks")  # imports and compiles, so that the kill falls into the work
+    at, calls = int(kill_at), 0
+
+    def count(frame, event, argument) -> None:
+        nonlocal calls
+        if event in ("call", "c_call"):
+            calls += 1
+            if calls == at:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.setprofile(count)
     requests = read_requests(Path(source))
-    outcomes, _ = rewrite_all(requests, StubWriter(0.004), AnswerCache(Path(cache)), batch=4)
+    outcomes, _ = rewrite_all(requests, StubWriter(), AnswerCache(Path(cache)), batch=4)
     write_outcomes(Path(output), requests, outcomes)
+    sys.setprofile(None)
+    print(calls)
 
 
 if __name__ == "__main__":

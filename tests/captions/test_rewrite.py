@@ -190,30 +190,30 @@ def test_shards_share_the_work_and_gather_to_the_same_result(tmp_path):
 
 
 def test_ten_kills_end_with_the_same_bytes(tmp_path):
+    """The process kills itself at a counted call, drawn from each tenth of the work in turn: no clock decides what is hit."""
     source = write_task(tmp_path, task(80))
     script = [sys.executable, str(Path(__file__).parent / "stub_writer.py"), str(source)]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
 
-    def run(name, kill_after_s=0.0):
-        command = [*script, str(tmp_path / f"{name}.jsonl"), str(tmp_path / f"{name}.cache"), str(kill_after_s)]
-        return subprocess.run(command, env=environment, capture_output=True, timeout=60)
+    def run(name, kill_at=0):
+        command = [*script, str(tmp_path / f"{name}.jsonl"), str(tmp_path / f"{name}.cache"), str(kill_at)]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=100)
 
-    assert run("calm").returncode == 0
-    moments, sizes, latest_s = random.Random(5), [0], 0.05
-    for _ in range(10):
-        killed = run("killed", moments.uniform(0.002, latest_s))
-        assert killed.returncode in (-signal.SIGKILL, 0), killed.stderr.decode()
-        cache = tmp_path / "killed.cache"
-        sizes.append(cache.stat().st_size if cache.exists() else 0)
-        latest_s *= 2 if sizes[-1] == sizes[-2] else 1  # a slow machine got nowhere
-        if killed.returncode == 0:
-            (tmp_path / "killed.jsonl").unlink()
-            cache.write_bytes(cache.read_bytes()[: moments.randrange(cache.stat().st_size)])
+    calm = run("calm")
+    assert calm.returncode == 0, calm.stderr
+    expected = (tmp_path / "calm.jsonl").read_bytes()
+    least = int(run("calm").stdout)  # calls of a run that need not ask for anything: no run has fewer
+    assert (tmp_path / "calm.jsonl").read_bytes() == expected and 1000 < least < int(calm.stdout)
+    moments, sizes, cache = random.Random(5), [0], tmp_path / "killed.cache"
+    for tenth in range(10):
+        killed = run("killed", moments.randrange(tenth * least // 10, (tenth + 1) * least // 10) + 1)
+        assert killed.returncode == -signal.SIGKILL, killed.stderr
         assert not (tmp_path / "killed.jsonl").exists()
-    assert len(set(sizes)) > 3
+        sizes.append(cache.stat().st_size if cache.exists() else 0)
+    assert sizes == sorted(sizes) and len(set(sizes)) > 5
     assert run("killed").returncode == 0
-    assert (tmp_path / "killed.jsonl").read_bytes() == (tmp_path / "calm.jsonl").read_bytes()
-    assert sorted((tmp_path / "killed.cache").read_bytes().splitlines()) == sorted((tmp_path / "calm.cache").read_bytes().splitlines())
+    assert (tmp_path / "killed.jsonl").read_bytes() == expected
+    assert sorted(cache.read_bytes().splitlines()) == sorted((tmp_path / "calm.cache").read_bytes().splitlines())
 
 
 # ---- input

@@ -6,7 +6,8 @@ may be a noun phrase ("a dog barking") or a clause ("a man speaks"). The evaluat
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -118,9 +119,52 @@ def spatial_caption(caption: str, words: SpatialWords, rng: np.random.Generator,
         rng: decides the words kept, the frame, the wordings and their order.
         keep: probability of each word being kept; with none left the caption stays plain.
     """
+    return draw_caption(caption, words, rng, keep).text
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A caption of training, and what it says.
+
+    Args:
+        text: the sentence.
+        words: the words kept.
+        kind: `plain` (no word was kept), `template` or `rewrite`.
+    """
+
+    text: str
+    words: SpatialWords
+    kind: str
+
+
+def no_rewrites(caption: str, words: SpatialWords) -> Sequence[str]:
+    """No rewrites of any caption."""
+    return ()
+
+
+def draw_caption(
+    caption: str,
+    words: SpatialWords,
+    rng: np.random.Generator,
+    keep: float = 1.0,
+    rewrites: Callable[[str, SpatialWords], Sequence[str]] = no_rewrites,
+) -> Drawn:
+    """`spatial_caption` with what it says; where there are rewrites of the caption with the words kept, one of them.
+
+    Args:
+        caption: of the sound.
+        words: of the scene.
+        rng: decides all; which words are kept does not depend on whether there are rewrites.
+        keep: probability of each word being kept.
+        rewrites: caption and words → sentences that say both.
+    """
     dice = Dice(rng)
     kept = kept_words(words, dice, keep)
-    return compose(caption, kept, dice, dice.pick(frames_for(kept))) if kept.items() else plain_caption(caption)
+    if not kept.items():
+        return Drawn(plain_caption(caption), kept, "plain")
+    if texts := rewrites(caption, kept):
+        return Drawn(dice.pick(texts), kept, "rewrite")
+    return Drawn(compose(caption, kept, dice, dice.pick(frames_for(kept))), kept, "template")
 
 
 def evaluation_captions(record: Captioned, words: SpatialWords, n: int = 5, rng: np.random.Generator | None = None) -> list[str]:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
 
-from elsa_lightning.captions import evaluation_captions, plain_caption, spatial_caption
+from elsa_lightning.captions import evaluation_captions, plain_caption
 from elsa_lightning.captions.attributes import SpatialWords, words_of_all
+from elsa_lightning.captions.rewritten import Rewrites, read_rewrites
+from elsa_lightning.captions.templates import Drawn, draw_caption, no_rewrites
 from elsa_lightning.data.manifest import ClipRecord
 from elsa_lightning.data.pairing import rng_for_captions
 from elsa_lightning.data.types import AudioTextBatch
@@ -22,16 +27,35 @@ class Captioner:
     """Fills in `captions`, `caption_sets` and `tokens`.
 
     Training draws one of the clip's captions and, for `captions.spatial_share` of the spatial examples, a sentence form with some of the
-    words, by the example's key. Evaluation says every word in `captions.per_clip` forms, the same for any training seed.
+    words, by the example's key; where `captions.rewrites` holds rewrites of that caption with those words, one of these. Evaluation says
+    every word in `captions.per_clip` forms, the same for any training seed.
 
     Args:
         cfg: the experiment.
         tokenizer: captions → tensors `(B, L)`.
         train_tokenizer: the same for training captions, such as `TextStates`; None: `tokenizer`.
+
+    Attributes:
+        drawn: how many training captions of each kind (`plain`, `template`, `rewrite`) were written so far.
     """
 
     def __init__(self, cfg: Experiment, tokenizer: Tokenizer, train_tokenizer: Tokenizer | None = None) -> None:
         self.cfg, self.tokenizer, self.train_tokenizer = cfg, tokenizer, train_tokenizer or tokenizer
+        self.drawn: Counter[str] = Counter()
+
+    @functools.cached_property
+    def rewrites(self) -> Rewrites | None:
+        """Those of `captions.rewrites`, read when the first training caption is drawn.
+
+        Raises:
+            DataError: the file is missing, is no such file, or a line of it is faulty.
+        """
+        path = self.cfg.captions.rewrites
+        if not path:
+            return None
+        found = read_rewrites(path)
+        logging.getLogger(__name__).info("%s", found)
+        return found
 
     def __call__(self, batch: AudioTextBatch) -> AudioTextBatch:
         """The batch with its captions; `spatial` must be in place, turned as the sound is."""
@@ -42,8 +66,7 @@ class Captioner:
 
     def write(self, batch: AudioTextBatch) -> None:
         """The captions alone."""
-        words = words_of_all({name: values.cpu().numpy() for name, values in batch.spatial.items()})
-        said = [word if heard else SpatialWords() for word, heard in zip(words, batch.is_spatial.tolist(), strict=True)]
+        said = words_heard(batch)
         if batch.split == "train":
             written = [self.training(*each) for each in zip(batch.records, batch.key.tolist(), said, strict=True)]
             batch.captions = [caption for caption, _ in written]
@@ -54,15 +77,32 @@ class Captioner:
 
     def training(self, record: ClipRecord, key: int, words: SpatialWords) -> tuple[str, bool]:
         """One caption, a function of the key, and whether it is without spatial words."""
+        caption, drawn = self._draw(record, key, words, self.rewrites)
+        self.drawn[drawn.kind] += 1
+        return drawn.text, drawn.text == plain_caption(caption)
+
+    def templates(self, batch: AudioTextBatch) -> Iterator[tuple[str, Drawn]]:
+        """Of each training caption with words: the clip's caption that it is made from, and the template that says both."""
+        for each in zip(batch.records, batch.key.tolist(), words_heard(batch), strict=True):
+            caption, drawn = self._draw(*each, None)
+            if drawn.kind == "template":
+                yield caption, drawn
+
+    def _draw(self, record: ClipRecord, key: int, words: SpatialWords, rewrites: Rewrites | None) -> tuple[str, Drawn]:
         rng = rng_of("caption", key)
         which, share = rng.random(2)
         caption = record.captions[int(which * len(record.captions))]
         if share >= self.cfg.captions.spatial_share:
-            return plain_caption(caption), True
-        written = spatial_caption(caption, words, rng, self.cfg.captions.word_keep)
-        return written, written == plain_caption(caption)
+            return caption, Drawn(plain_caption(caption), SpatialWords(), "plain")
+        return caption, draw_caption(caption, words, rng, self.cfg.captions.word_keep, rewrites or no_rewrites)
 
     def evaluation(self, record: ClipRecord, version: int, words: SpatialWords) -> list[str]:
         """`captions.per_clip` captions with every word."""
         rng = rng_for_captions(self.cfg, record.split, version, record.clip_id)
         return evaluation_captions(record, words, self.cfg.captions.per_clip, rng)
+
+
+def words_heard(batch: AudioTextBatch) -> list[SpatialWords]:
+    """The words of each example, none where it is not spatial."""
+    words = words_of_all({name: values.cpu().numpy() for name, values in batch.spatial.items()})
+    return [word if heard else SpatialWords() for word, heard in zip(words, batch.is_spatial.tolist(), strict=True)]

@@ -20,6 +20,7 @@ from torch.utils.data import DataLoader, Sampler
 from elsa_lightning.acoustics.bank import RoomBank
 from elsa_lightning.acoustics.room_source import BankRooms, RoomSource, build_room_source
 from elsa_lightning.captions.attributes import words_of_all
+from elsa_lightning.captions.templates import Drawn
 from elsa_lightning.data.cache_files import FeatureCache
 from elsa_lightning.data.captioning import Captioner, Tokenizer
 from elsa_lightning.data.datasets import CachedDataset, ClipDataset, SilentDataset, assemble
@@ -113,17 +114,38 @@ class SpatialAudioText(lightning.LightningDataModule):
         """The captions of each step of a cached training, over all ranks, from its rooms' labels alone.
 
         Raises:
-            ConfigError: a stream draws rooms anew in each epoch.
+            ConfigError: a stream renders at each step: there is nothing to foresee for.
         """
         if self.cfg.data.rendering != "cached":
             raise ConfigError("captions are foreseen for cached rendering only", "set data.rendering: cached")
+        for batch in self._silent_batches():
+            self._captioner.write(batch)
+            yield batch.captions
+
+    def training_templates(self) -> Iterator[list[tuple[str, Drawn]]]:
+        """Of each training step, over all ranks: the clips' captions and the templates that say them with words (`Captioner.templates`).
+
+        Raises:
+            ConfigError: the rooms are rendered during training, so that their words are not known before.
+        """
+        if self.cfg.rooms.mode != "bank":
+            remedy = "set rooms.mode: bank"
+            raise ConfigError(f"`rooms.mode` is {self.cfg.rooms.mode}: the words of its rooms are known only while training", remedy)
+        for batch in self._silent_batches():
+            yield list(self._captioner.templates(batch))
+
+    def _silent_batches(self) -> Iterator[AudioTextBatch]:
         dataset = SilentDataset(self.cfg, self.corpus, self._bank("train"))
         steps = total_steps(self.cfg.trainer, len(dataset))
         for items in self._train_sampler(len(dataset), 0, 1, steps, 0):
             batch = assemble("train", [dataset[at] for at in items])
             self._turn(batch)
-            self._captioner.write(batch)
-            yield batch.captions
+            yield batch
+
+    @property
+    def captions_drawn(self) -> dict[str, int]:
+        """How many training captions of each kind (`plain`, `template`, `rewrite`) this process has written."""
+        return dict(sorted(self._captioner.drawn.items()))
 
     # loaders
 

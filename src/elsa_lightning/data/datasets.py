@@ -119,7 +119,7 @@ class CachedDataset:
 
 
 class SilentDataset:
-    """The examples of a cached training split without sound or features: what their captions need, before anything is rendered.
+    """The examples of a training split without sound or features: what their captions need, before anything is rendered.
 
     Args:
         cfg: the experiment.
@@ -128,7 +128,7 @@ class SilentDataset:
     """
 
     def __init__(self, cfg: Experiment, corpus: Corpus, bank: RoomBank) -> None:
-        self.seed = cfg.seed
+        self.seed, self.streamed = cfg.seed, cfg.data.rendering == "stream"
         self.records = [record.with_captions() for record in corpus.records("train")]
         self.spatial = {name: values.cpu().numpy() for name, values in bank.labels.items()}
         self.pairing = Pairing(cfg, self.records, "train", self.spatial["elevation"])
@@ -138,7 +138,7 @@ class SilentDataset:
 
     def __getitem__(self, at: tuple[int, int]) -> Example:
         epoch, index = at
-        item = self.pairing.item(index)  # a cache renders epoch 0
+        item = self.pairing.item(index, epoch if self.streamed else 0)  # a cache renders epoch 0
         spatial = {name: float(values[item.room]) for name, values in self.spatial.items()}
         return Example(item, example_key(self.seed, "train", epoch, index), self.records[item.clip], -1, spatial=spatial)
 

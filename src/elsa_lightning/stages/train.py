@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import pathlib
 
 import lightning
@@ -23,6 +24,7 @@ from elsa_lightning.training.contrastive import ElsaModule
 from elsa_lightning.training.trainer import fit
 
 RUN_NAME = "curves"
+LOG = logging.getLogger(__name__)
 
 
 def run(stage: Stage) -> dict:
@@ -38,6 +40,7 @@ def run(stage: Stage) -> dict:
 
         load_branch(module.model.spatial, stage.parents["pretraining"])
     done = fit(module, data, cfg.trainer, stage.folder, steps, RUN_NAME)
+    said = report_captions(cfg, data)
     trainable = sum(p.numel() for p in module.model.parameters() if p.requires_grad)
     return {
         "checkpoint": str(done.checkpoint.relative_to(stage.folder)),
@@ -47,7 +50,23 @@ def run(stage: Stage) -> dict:
         "device": done.device,
         "precision": done.precision,
         "threads": torch.get_num_threads(),
+        **said,
     }
+
+
+def report_captions(cfg: Experiment, data: SpatialAudioText) -> dict:
+    """With `captions.rewrites`, log how many training captions of each kind this process has written, and return it for facts.json.
+
+    Of a training that was interrupted, the captions since its last start count; of several ranks, those of this one.
+    """
+    if not cfg.captions.rewrites:
+        return {}
+    drawn = data.captions_drawn
+    text = ", ".join(f"{count} {kind}" for kind, count in drawn.items())
+    LOG.info("training captions: %s", text or "none: no step was left to do")
+    if drawn and not drawn.get("rewrite"):
+        LOG.warning("no caption was found in %s: was it made for this experiment? elsa data rewrite-tasks", cfg.captions.rewrites)
+    return {"captions_drawn": drawn}
 
 
 def open_data(stage: Stage, banks: dict[str, RoomBank]) -> SpatialAudioText:
