@@ -26,6 +26,7 @@ TORCH_FREE = {
     "cli",
     "cli_data",
     "cli_doctor",
+    "cli_download",
     "cli_prepare",
     "cli_recorded",
     "cli_rewrite",
@@ -41,7 +42,16 @@ TORCH_FREE = {
     "report_terminal",
     "tensorboard_report",
 }
-TORCH_FREE_PACKAGES = {"foley", "captions", "data.readers", "data.doctor", "data.layouts", "data.recorded", "data.trust"}
+TORCH_FREE_PACKAGES = {
+    "foley",
+    "captions",
+    "data.download.get",
+    "data.readers",
+    "data.doctor",
+    "data.layouts",
+    "data.recorded",
+    "data.trust",
+}
 
 MAY_IMPORT = {
     "acoustics": {"errors", "schema", "seeding", "atomic"},
@@ -51,7 +61,7 @@ MAY_IMPORT = {
     "losses": {"errors", "schema", "seeding", "acoustics"},
     "metrics": {"errors", "schema", "seeding", "acoustics", "losses"},
     "models": {"errors", "schema", "seeding", "acoustics", "features"},
-    "data": {"errors", "schema", "seeding", "atomic", "provenance", "acoustics", "features", "captions", "foley"},
+    "data": {"errors", "schema", "seeding", "atomic", "provenance", "version", "acoustics", "features", "captions", "foley"},
 }
 """Package → what it may import besides itself."""
 

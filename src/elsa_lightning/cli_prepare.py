@@ -25,7 +25,7 @@ def add(group: Any) -> None:
         description="Make the manifest of a published corpus from its folder. Each clip's file is found and looked into; what is missing "
         "or cannot be used is named, counted and left out. Stopped at any moment and started again, it goes on where it was.",
         epilog=f"corpora:\n{names}",
-        formatter_class=_Help,
+        formatter_class=Help,
     )
     command.add_argument("corpus", choices=tuple(LAYOUTS), metavar="CORPUS", help="one of those below")
     command.add_argument("--root", type=Path, required=True, metavar="DIR", help="folder of the corpus' tables and audio, however nested")
@@ -42,7 +42,7 @@ def add(group: Any) -> None:
     command.set_defaults(command=_prepare)
 
 
-class _Help(argparse.RawDescriptionHelpFormatter):
+class Help(argparse.RawDescriptionHelpFormatter):
     """Wraps the description, but leaves the list of corpora as it is."""
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
