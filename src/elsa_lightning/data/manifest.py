@@ -4,7 +4,8 @@
      "label": "dog", "clip_id": "dog-1", "licence": "CC0", "source": "freesound:1234",
      "duration_s": 4.2, "sample_rate": 44100}                                                   (on one line)
 
-`audio` (relative to the manifest's folder, or absolute), `captions` and `split` are required; `clip_id` defaults to `audio`.
+`audio` (relative to the manifest's folder, or absolute), `captions` and `split` are required; `clip_id` defaults to `audio`. Recorded
+ambisonics say their layout and what is known of the scene (`data.spatial_columns`); without a layout a clip is mono.
 """
 
 from __future__ import annotations
@@ -18,12 +19,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from elsa_lightning.data.spatial_columns import DEFAULT_AXES, MONO, read_columns, refuse_misspelt, written_columns
 from elsa_lightning.errors import DataError
 
 SPLITS = ("train", "val", "test")
 TEXT_FIELDS = ("clip_id", "split", "label", "audio", "source", "licence")
 NUMBER_FIELDS = ("duration_s", "sample_rate")
 """Facts of the audio file; in a line only where they are known."""
+_PLAIN = frozenset((*TEXT_FIELDS, *NUMBER_FIELDS, "captions"))
 
 
 @dataclass(frozen=True)
@@ -39,8 +42,18 @@ class ClipRecord:
             of one source belong to one split.
         licence: of the recording.
         audio: its file, relative to the corpus; empty for synthesised clips.
-        duration_s: of the file, s; 0 if unknown.
+        duration_s: of the file, s; 0 if unknown. With `start_s`: of the clip within the file; 0: to the file's end.
         sample_rate: of the file, Hz; 0 if unknown.
+        layout: of the file's channels, one of `spatial_columns.LAYOUTS`.
+        axes: where x, y and z of an ambisonic recording and of its labels point, one of `spatial_columns.AXES`.
+        start_s: where the clip begins in its file, s; None: it is the whole file.
+        azimuth_deg: from x towards y, degrees within ±180; None if unknown, as all below.
+        elevation_deg: towards z, degrees within ±90.
+        distance_m: from the listener, m.
+        floor_area_m2, volume_m3: of the room, m² and m³.
+        t30_s: reverberation time, s.
+        c50_db, drr_db: clarity and direct-to-reverberant ratio, dB.
+        spatial_captions: captions that say where the sound is; none if empty.
     """
 
     clip_id: str
@@ -52,6 +65,23 @@ class ClipRecord:
     audio: str = ""
     duration_s: float = 0.0
     sample_rate: int = 0
+    layout: str = MONO
+    axes: str = DEFAULT_AXES
+    start_s: float | None = None
+    azimuth_deg: float | None = None
+    elevation_deg: float | None = None
+    distance_m: float | None = None
+    floor_area_m2: float | None = None
+    volume_m3: float | None = None
+    t30_s: float | None = None
+    c50_db: float | None = None
+    drr_db: float | None = None
+    spatial_captions: tuple[str, ...] = ()
+
+    @property
+    def recorded(self) -> bool:
+        """Whether it is ambisonics: heard as it is, not placed in a room."""
+        return self.layout != MONO
 
     def with_captions(self) -> ClipRecord:
         """The record with its captions as a plain tuple: a synthesised corpus draws them only when they are read."""
@@ -60,7 +90,12 @@ class ClipRecord:
     def to_dict(self) -> dict[str, Any]:
         """The manifest's line."""
         known = {name: value for name in NUMBER_FIELDS if (value := getattr(self, name))}
-        return {name: getattr(self, name) for name in TEXT_FIELDS} | {"captions": list(self.captions)} | known
+        return {name: getattr(self, name) for name in TEXT_FIELDS} | {"captions": list(self.captions)} | known | written_columns(self)
+
+    def identity(self) -> dict[str, Any]:
+        """What makes the clip the one it is: its line without facts that its file tells; a part of a file has its own length."""
+        told = NUMBER_FIELDS if self.start_s is None else ("sample_rate",)
+        return {name: value for name, value in self.to_dict().items() if name not in told}
 
 
 def read_manifest(path: str | pathlib.Path, needs_audio: bool = True) -> list[ClipRecord]:
@@ -72,7 +107,7 @@ def read_manifest(path: str | pathlib.Path, needs_audio: bool = True) -> list[Cl
 
     Raises:
         DataError: the manifest is missing, empty or not UTF-8; a line is not JSON, lacks a field, has no caption, an unknown split or a
-            clip_id used before; or one recording is in two splits.
+            clip_id used before, an unknown layout or a label outside its range; or one recording is in two splits.
     """
     path = pathlib.Path(path)
     if not path.is_file():
@@ -138,6 +173,8 @@ def _parse(line: str, where: str, needs_audio: bool) -> ClipRecord:
             raise DataError(f"{where}: '{name}' is not text", f'write "{name}": "…"')
     for name in NUMBER_FIELDS:
         _check_number(name, row.get(name, 0), where)
+    if "layout" in row:
+        refuse_misspelt(sorted(row.keys() - _PLAIN), where)
     if needs_audio and not row.get("audio"):
         raise DataError(f"{where}: no 'audio'", "name the clip's audio file, relative to the manifest")
     audio = row.get("audio", "")
@@ -152,6 +189,7 @@ def _parse(line: str, where: str, needs_audio: bool) -> ClipRecord:
         audio=audio,
         duration_s=float(row.get("duration_s", 0.0)),
         sample_rate=row.get("sample_rate", 0),
+        **read_columns(row, where),
     )
 
 

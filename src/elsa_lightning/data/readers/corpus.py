@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from elsa_lightning.data.manifest import NUMBER_FIELDS, SPLITS, ClipRecord
+from elsa_lightning.data.manifest import SPLITS, ClipRecord
 from elsa_lightning.errors import DataError
 
 
@@ -64,10 +64,7 @@ def hash_of(records: Iterable[ClipRecord], root: pathlib.Path) -> str:
             raise DataError(
                 f"audio file {path} (clip '{record.clip_id}') does not exist", "complete the corpus, or take the clip out of its table"
             ) from error
-        identity = {
-            name: value for name, value in record.to_dict().items() if name not in NUMBER_FIELDS
-        }  # facts of the file, hashed itself
-        digest.update(json.dumps([identity, size], sort_keys=True).encode())
+        digest.update(json.dumps([record.identity(), size], sort_keys=True).encode())  # facts of the file are hashed with it
         digest.update(ends)
     return digest.hexdigest()
 
