@@ -57,7 +57,7 @@ def collect(plan: Plan, runs: Path, corpora: Iterable[dict[str, Any]] = ()) -> d
         "rows": rows,
         "claims": [dataclasses.asdict(claim) | claim_verdict(claim, scaled[claim.key]) for claim in plan.table.claims],
         "floors": _floors(plan, scaled, raw),
-        "notes": [*plan.table.notes, *_blind_to_elevation(plan, rows)],
+        "notes": [*plan.table.notes, *_blind_to_elevation(plan, rows), *_absent(plan, raw)],
     }
 
 
@@ -175,6 +175,20 @@ def _blind_to_elevation(plan: Plan, rows: list[dict[str, Any]]) -> list[str]:
         for seed, value in row["cells"][ELEVATION]["values"].items()
         if value < bar
     ]
+
+
+def _absent(plan: Plan, raw: dict[tuple[str, int], Any]) -> list[str]:
+    """A note for the columns that have no figures because no clip has their label (`stages.evaluate`), each reason once."""
+    reasons = {name: reason for metrics in raw.values() for name, reason in (metrics or {}).get("meta", {}).get("absent", {}).items()}
+    shown = {name: "; ".join(c.label for c in plan.table.columns if _about(c.key, name)) for name in reasons}
+    return [f"No figures for {shown[name]}: {reason}." for name, reason in reasons.items() if shown[name]]
+
+
+def _about(key: str, name: str) -> bool:
+    """Whether a metric is, or belongs to, what is absent: localization/doa_mae_deg to localization/direction."""
+    if name in ("localization/direction", "localization/distance"):
+        return key.startswith("localization/") and (("distance" in key) == (name == "localization/distance"))
+    return key == name or key.startswith(name + "/")
 
 
 def _provenance(plan: Plan, runs: Path) -> dict[str, Any]:

@@ -135,6 +135,24 @@ GOLDEN = """# A tiny table
 """
 
 
+def test_what_no_clip_has_a_label_for_is_said_with_its_reason(plan, tmp_path, finish):
+    """Of the columns shown, and once for all rows and seeds."""
+    for seed in (0, 1):
+        finish(stages := plan.runs["static", seed], 19.0)
+        path = tmp_path / "runs" / stages[-1].run_id / "metrics.json"
+        found = json.loads(path.read_text())
+        del found["metrics"]["localization/doa_mae_deg"]
+        found["meta"]["absent"] = {
+            "localization/direction": "no test clip has a known direction",
+            "localization/distance": "no test clip has a known distance",
+            "zero_shot/area": "no test clip is known to be small or large",
+        }
+        write_json(path, found)
+    text = render(collect(plan, tmp_path / "runs"))
+    assert text.count("No figures for Error, °: no test clip has a known direction.") == 1
+    assert "known distance" not in text and "small or large" not in text
+
+
 def test_report_of_finished_and_missing_runs(plan, tmp_path, finish):
     finish(plan.runs["static", 0], 19.0)
     finish(plan.runs["static", 1], 21.0, seconds=100.0)

@@ -1,3 +1,4 @@
+import math
 from types import SimpleNamespace
 
 import pytest
@@ -47,6 +48,40 @@ def test_total_is_the_weighted_sum_of_the_terms(outputs, targets, standardize):
     torch.testing.assert_close(total, 0.5 * wanted["clip"] + 2 * wanted["direction"] + 3 * wanted["distance"] + 0.25 * wanted["area"])
     total.backward()
     assert all(value.grad is not None for value in outputs.values())
+
+
+def test_each_term_counts_the_examples_whose_own_target_is_known(outputs, targets):
+    """Against loops over the examples, with labels missing one by one; what is unknown gets no gradient."""
+    targets.direction[0, 1] = targets.spatial["distance_m"][1] = targets.spatial["floor_area_m2"][3] = math.nan
+    targets.spatial["floor_area_m2"][0] = math.nan
+    errors = {"direction": [], "distance": [], "area": []}
+    for i in (0, 1, 3):
+        distance, area = targets.spatial["distance_m"][i].item(), targets.spatial["floor_area_m2"][i].item()
+        if not math.isnan(distance):
+            errors["distance"].append((outputs["distance"][i].item() - (distance - 2.0) / 1.0) ** 2)
+        if not math.isnan(area):
+            errors["area"].append((outputs["area"][i].item() - (math.log(area) - 4.0) / 0.7) ** 2)
+        if not targets.direction[i].isnan().any():
+            errors["direction"].append(
+                1 - sum(a * b for a, b in zip(*(x[i].tolist() for x in (outputs["direction"], targets.direction)), strict=True))
+            )
+    assert {name: len(values) for name, values in errors.items()} == {"direction": 2, "distance": 2, "area": 1}
+    total, terms = ElsaLoss(config(), SCALES)(outputs, targets)
+    for name, values in errors.items():
+        assert terms[name].item() == pytest.approx(sum(values) / len(values), rel=1e-5), name
+    total.backward()
+    unknown = {"direction": [0, 2, 4], "distance": [1, 2, 4], "area": [0, 2, 3, 4]}
+    for name, rows in unknown.items():
+        gradient = outputs[name].grad.reshape(5, -1).abs().sum(1)
+        assert (gradient == 0).nonzero().flatten().tolist() == rows and gradient.isfinite().all()
+
+
+def test_a_batch_without_any_known_target_is_a_connected_zero(outputs, targets):
+    targets.direction[:], targets.spatial = math.nan, {name: torch.full((5,), math.nan) for name in targets.spatial}
+    total, terms = ElsaLoss(config(clip=0.0), SCALES)(outputs, targets)
+    assert all(value == 0 for value in terms.values())
+    total.backward()
+    assert all((outputs[name].grad == 0).all() for name in ("direction", "distance", "area"))
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -11,7 +11,7 @@ from torch import Tensor
 from elsa_lightning.errors import ConfigError
 from elsa_lightning.losses.contrastive import clip_loss
 from elsa_lightning.losses.partners import Partners
-from elsa_lightning.losses.spatial import TargetScale, area_loss, direction_loss, distance_loss
+from elsa_lightning.losses.spatial import TargetScale, area_loss, direction_loss, distance_loss, known
 from elsa_lightning.schema import LossConfig
 
 
@@ -21,7 +21,7 @@ class SpatialTargets(Protocol):
     direction: Tensor
     """`(B, 3)` unit vectors towards the source."""
     spatial: dict[str, Tensor]
-    """`distance_m (B,)`, m; `floor_area_m2 (B,)`, m²."""
+    """`distance_m (B,)`, m; `floor_area_m2 (B,)`, m²; NaN where unknown, as in `direction`."""
     is_spatial: Tensor
     """`(B,)` bool: examples that have a place at all."""
 
@@ -73,7 +73,10 @@ class ElsaLoss:
         if name == "clip":
             return clip_loss(outputs["audio"], outputs["text"], outputs["logit_scale"], partners=partners)
         if name == "direction":
-            return direction_loss(outputs["direction"], targets.direction, targets.is_spatial)
+            target = targets.direction
+            return direction_loss(outputs["direction"], target, known(target, targets.is_spatial))
         if name == "distance":
-            return distance_loss(outputs["distance"], targets.spatial["distance_m"], targets.is_spatial, self.scales["distance"])
-        return area_loss(outputs["area"], targets.spatial["floor_area_m2"], targets.is_spatial, self.scales["area"])
+            target = targets.spatial["distance_m"]
+            return distance_loss(outputs["distance"], target, known(target, targets.is_spatial), self.scales["distance"])
+        target = targets.spatial["floor_area_m2"]
+        return area_loss(outputs["area"], target, known(target, targets.is_spatial), self.scales["area"])

@@ -1,8 +1,9 @@
 """Regression of where a sound is: direction, distance and the room's floor area.
 
-Examples without a place (`is_spatial` false) do not count, whatever their targets hold (NaN included). A batch without any spatial example
-gives a zero that is still connected to the predictions, so that DDP finds every parameter used. Each rank takes the plain mean over its own
-spatial examples; DDP's mean of the ranks equals the joined batch's where each rank holds equally many.
+Examples without a place (`is_spatial` false) do not count, whatever their targets hold (NaN included); nor do, in each term by itself,
+those whose target is unknown (`known`). A batch without any example that counts gives a zero that is still connected to the predictions, so
+that DDP finds every parameter used. Each rank takes the plain mean over its own examples; DDP's mean of the ranks equals the joined
+batch's where each rank holds equally many.
 """
 
 from __future__ import annotations
@@ -38,6 +39,11 @@ class TargetScale:
 
     def standardize(self, value: Tensor) -> Tensor:
         return (value - self.mean) / self.std
+
+
+def known(target: Tensor, is_spatial: Tensor) -> Tensor:
+    """`(B,)` bool: spatial examples whose target `(B,)` or `(B, 3)` is known, which is to say no NaN (a recording may lack any label)."""
+    return is_spatial & ~(target.isnan() if target.ndim == 1 else target.isnan().any(dim=1))
 
 
 def _full_precision(*tensors: Tensor) -> tuple[Tensor, ...]:

@@ -54,12 +54,15 @@ def localization_metrics(
     }
     if distance_m is None or target_distance_m is None:
         return metrics
-    return metrics | _distance_metrics(distance_m, target_distance_m.to(distance_m.device), len(angle))
+    if len(distance_m) != len(angle):
+        raise ValueError(f"{len(angle)} directions but {len(distance_m)} distances")
+    return metrics | distance_metrics(distance_m, target_distance_m.to(distance_m.device))
 
 
-def _distance_metrics(distance_m: Tensor, target_m: Tensor, count: int) -> dict[str, float]:
-    if distance_m.shape != (count,) or target_m.shape != (count,):
-        raise ValueError(f"distances must be ({count},), not {tuple(distance_m.shape)} and {tuple(target_m.shape)}")
+def distance_metrics(distance_m: Tensor, target_m: Tensor) -> dict[str, float]:
+    """The errors of distance alone, `(N,)` each, m; see `localization_metrics`."""
+    if distance_m.ndim != 1 or distance_m.shape != target_m.shape:
+        raise ValueError(f"distances must both be (N,), not {tuple(distance_m.shape)} and {tuple(target_m.shape)}")
     found, true = finite_rows("predicted distances", distance_m), finite_rows("target distances", target_m)
     error, constant = (found - true).abs().mean().item(), (true - _median(true)).abs().mean().item()
     return {"distance_mae_m": error, "distance_constant_mae_m": constant, "distance_ratio": error / constant if constant > 0 else math.nan}

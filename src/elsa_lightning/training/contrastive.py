@@ -11,7 +11,7 @@ from elsa_lightning.errors import RunError
 from elsa_lightning.features import Features, FrontEnd
 from elsa_lightning.losses.combine import ElsaLoss
 from elsa_lightning.losses.partners import Partners
-from elsa_lightning.losses.spatial import TargetScale
+from elsa_lightning.losses.spatial import TargetScale, known
 from elsa_lightning.metrics.accumulate import LocalizationMetric, RetrievalMetric
 from elsa_lightning.metrics.retrieval import caption_groups
 from elsa_lightning.models.elsa import Elsa
@@ -83,13 +83,15 @@ class ElsaModule(lightning.LightningModule):
             self.val_retrieval.update(audio[first], self.model.embed_text(tokens), batch.key[first], captions, text_key)
         with torch.autocast(audio.device.type, enabled=False):
             direction = self.model.heads(audio)["direction"]
-        here = batch.is_spatial
+        here = known(batch.direction, batch.is_spatial)
         self.val_localization.update(direction[here], batch.direction[here], batch.key[here])
 
     def on_validation_epoch_end(self) -> None:
         for prefix, metric in (("val/retrieval", self.val_retrieval), ("val/localization", self.val_localization)):
             values = {f"{prefix}/{name}": value for name, value in metric.compute().items()}
             metric.reset()
+            if values.get("val/localization/n") == 0:  # no direction is known: nothing to say but that
+                values = {"val/localization/n": 0.0}
             self.log_dict(values, sync_dist=False)
 
     def configure_optimizers(self) -> dict:

@@ -9,7 +9,7 @@ from torch import Tensor
 from elsa_lightning.data.types import AudioTextBatch
 from elsa_lightning.errors import RunError
 from elsa_lightning.features import FrontEnd
-from elsa_lightning.losses.spatial import direction_loss
+from elsa_lightning.losses.spatial import direction_loss, known
 from elsa_lightning.models.spatial import build_spatial
 from elsa_lightning.schema import Experiment
 from elsa_lightning.seeding import seed_of
@@ -20,7 +20,7 @@ REGRESSED = ("distance_m", "volume_m3", "drr_db", "t30_s")
 
 
 def targets_of(spatial: dict[str, Tensor]) -> Tensor:
-    """The regressed targets `(B, 4)`, unstandardised."""
+    """The regressed targets `(B, 4)`, unstandardised; NaN where unknown."""
     return torch.stack([spatial[name].log() if name == "volume_m3" else spatial[name] for name in REGRESSED], 1)
 
 
@@ -32,7 +32,7 @@ class SpatialBranchModule(lightning.LightningModule):
 
     Args:
         cfg: the experiment; `pretraining` sets batch and rate.
-        mean, std: `(4,)`, of the regressed targets over the training rooms.
+        mean, std: `(4,)`, of the regressed targets over the training rooms and recordings.
     """
 
     def __init__(self, cfg: Experiment, mean: Tensor, std: Tensor) -> None:
@@ -52,9 +52,10 @@ class SpatialBranchModule(lightning.LightningModule):
         spatial = batch.is_spatial
         direction = torch.nn.functional.normalize(outputs[:, :3], dim=1)
         wanted = (targets_of(batch.spatial) - self.mean) / self.std  # (B, 4)
-        error = (outputs[:, 3 : 3 + len(REGRESSED)] - wanted).square()[spatial]
-        terms = {"direction": direction_loss(direction, batch.direction, spatial)}
-        terms |= {name: error[:, i].sum() / max(1, int(spatial.sum())) for i, name in enumerate(REGRESSED)}
+        counts = ~wanted.isnan()  # (B, 4)
+        error = ((outputs[:, 3 : 3 + len(REGRESSED)] - torch.where(counts, wanted, 0.0)) * counts).square()[spatial]
+        terms = {"direction": direction_loss(direction, batch.direction, known(batch.direction, spatial))}
+        terms |= {name: error[:, i].sum() / max(1, int(counts[spatial, i].sum())) for i, name in enumerate(REGRESSED)}
         total = sum(terms.values())
         if not torch.isfinite(total):
             raise RunError(f"the pre-training loss is not finite at step {self.global_step}", "lower pretraining.lr")
