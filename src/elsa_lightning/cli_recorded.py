@@ -1,4 +1,4 @@
-"""`elsa data segments`: single-source segments of labelled first-order recordings."""
+"""`elsa data segments`: single-source segments of labelled first-order recordings, as a manifest to train on."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ def add(group: Any) -> None:
     one = group.add_parser("segments", help="cut the parts with one sound source out of labelled first-order recordings")
     one.add_argument("corpus", choices=CORPORA, help="layout of the corpus; folder: any WAV or FLAC files with a CSV of directions")
     one.add_argument("--root", type=Path, required=True, metavar="DIR", help="its folder, as unpacked")
-    one.add_argument("--out", type=Path, required=True, metavar="JSONL", help="where the segments go")
-    one.add_argument("--csv", type=Path, metavar="CSV", help="also write the labels for elsa data doctor")
+    one.add_argument("--out", type=Path, metavar="JSONL", help="the manifest: each segment a clip to train on or to test with")
+    one.add_argument("--segments", type=Path, metavar="JSONL", help="also, or only, write the segments as such, with their rooms")
+    one.add_argument("--csv", type=Path, metavar="CSV", help="also, or only, write the labels for elsa data doctor")
     one.add_argument("--json", type=Path, metavar="JSON", help="also write the report, with every file that was left out")
     one.add_argument("--min-s", type=float, default=1.0, metavar="S", help="shortest segment (default: 1)")
     one.add_argument("--guard-s", type=float, default=0.2, metavar="S", help="time kept from any other sound (default: 0.2)")
@@ -36,8 +37,11 @@ def _segments(arguments: argparse.Namespace) -> None:
 
     from elsa_lightning.data.recorded import Options, Rule, read_corpus, write_doctor_csv, write_segments, write_text
     from elsa_lightning.data.recorded.report import lines, summary
-    from elsa_lightning.errors import DataError
+    from elsa_lightning.data.recorded.to_manifest import clips_of, write_clips
+    from elsa_lightning.errors import ConfigError, DataError
 
+    if not (arguments.out or arguments.segments or arguments.csv):
+        raise ConfigError("nothing is asked for", "name the manifest with --out, or --segments or --csv")
     rule = Rule(arguments.min_s, arguments.guard_s, arguments.max_move_deg)
     names = ("strict", "rate", "order", "normalisation", "only", "labels", "clockwise", "lite")
     options = Options(rule, **{name: getattr(arguments, name) for name in names})
@@ -46,7 +50,13 @@ def _segments(arguments: argparse.Namespace) -> None:
     print("\n".join(lines(found)))
     if not reading.segments:
         raise DataError("no segment fulfils the rule", "lower --min-s or --guard-s, or raise --max-move-deg; nothing was written")
-    write_segments(arguments.out, reading.segments)
+    if arguments.out:
+        clips, notes = clips_of(reading.segments, arguments.root, arguments.out)
+        print("".join(f"note: {note}\n" for note in notes), end="")
+        found["notes"] += notes
+        write_clips(arguments.out, clips)
+    if arguments.segments:
+        write_segments(arguments.segments, reading.segments)
     if arguments.csv:
         write_doctor_csv(arguments.csv, reading.segments)
     if arguments.json:

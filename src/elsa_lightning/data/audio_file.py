@@ -14,23 +14,28 @@ RATES_HZ = (4000, 384000)
 """Sample rates outside this range are taken for a damaged header."""
 SILENCE = 1e-5
 """A file whose peak lies below this (−100 dB re full scale) is silent."""
+OVERRUN_S = 0.1
+"""A part of a file may end this much behind the file (a label's frame that is not full)."""
 STREAMED = 0x7FFFF000
 """Lengths above this mean "unknown" in the header of a WAV that was written to a pipe."""
 
 
-def read_audio(path: str | pathlib.Path, sample_rate: int, channels: int = 1) -> np.ndarray:
-    """Read a file whole and resample it (soxr, HQ).
+def read_audio(path: str | pathlib.Path, sample_rate: int, channels: int = 1, start_s: float = 0.0, duration_s: float = 0.0) -> np.ndarray:
+    """Read a file, whole or in part, and resample it (soxr, HQ).
 
     Args:
         path: any format that libsndfile reads (wav, flac, ogg, mp3, …).
         sample_rate: wanted rate, Hz.
         channels: that the file must have.
+        start_s: where to begin, s.
+        duration_s: how much to read, s; 0: up to the end.
 
     Returns:
         float32 (T,) for one channel, (channels, T) for more.
 
     Raises:
-        DataError: the file is missing, empty, unreadable, truncated, silent, of another channel count, of an absurd rate or not finite.
+        DataError: the file is missing, empty, unreadable, truncated, silent, of another channel count, of an absurd rate or not finite, or
+            ends before the part does.
     """
     path = pathlib.Path(path)
     if not path.is_file():
@@ -42,8 +47,11 @@ def read_audio(path: str | pathlib.Path, sample_rate: int, channels: int = 1) ->
             truncated = end_is_missing(path, file)
             if not truncated:
                 _check_header(path, file, channels)
-            samples = file.read(dtype="float32", always_2d=True)  # (T, channels)
-            if truncated or len(samples) < file.frames:
+            first, count = (0, file.frames) if truncated else _part(path, file, start_s, duration_s)
+            if first:
+                file.seek(first)
+            samples = file.read(count, dtype="float32", always_2d=True)  # (T, channels)
+            if truncated or len(samples) < count:
                 raise DataError(
                     f"audio file {path} is truncated (its end is missing after {len(samples)} samples)", "copy it again from its source"
                 )
@@ -63,16 +71,30 @@ def _check_header(path: pathlib.Path, file: soundfile.SoundFile, channels: int) 
     if file.frames == 0:
         raise DataError(f"audio file {path} is empty (no samples)", "copy it again from its source")
     if file.channels != channels:
-        wanted = (
-            "mono is expected: mix it down" if channels == 1 else f"{channels} channels in ACN order (W, Y, Z, X) are expected: convert it"
-        )
-        raise DataError(f"audio file {path} has {file.channels} channel(s), not {channels}", f"{wanted} first")
+        wanted = f"{channels} channels of first-order ambisonics are expected: give it its real layout"
+        if channels == 1:
+            ambisonics = ', or say its "layout" in the manifest if it is ambisonics' if file.channels == 4 else ""
+            wanted = f"mono is expected: mix it down first{ambisonics}"
+        raise DataError(f"audio file {path} has {file.channels} channel(s), not {channels}", wanted)
     low, high = RATES_HZ
     if not low <= file.samplerate <= high:
         raise DataError(
             f"audio file {path} claims a sample rate of {file.samplerate} Hz",
             f"rates from {low} to {high} Hz are possible: mend its header",
         )
+
+
+def _part(path: pathlib.Path, file: soundfile.SoundFile, start_s: float, duration_s: float) -> tuple[int, int]:
+    """First sample and number of samples of a part; its end may lie up to `OVERRUN_S` behind the file's, where it is cut."""
+    first = round(start_s * file.samplerate)
+    count = round(duration_s * file.samplerate) or file.frames - first
+    if first >= file.frames or first + count > file.frames + round(OVERRUN_S * file.samplerate):
+        raise DataError(
+            f"audio file {path} ends at {file.frames / file.samplerate:.3f} s, before its part from {start_s:g} s"
+            + (f" to {start_s + duration_s:g} s" if duration_s else ""),
+            "correct start_s and duration_s, or copy the file again: it may be truncated",
+        )
+    return first, min(count, file.frames - first)
 
 
 def end_is_missing(path: pathlib.Path, file: soundfile.SoundFile) -> bool:

@@ -28,7 +28,8 @@ class Captioner:
 
     Training draws one of the clip's captions and, for `captions.spatial_share` of the spatial examples, a sentence form with some of the
     words, by the example's key; where `captions.rewrites` holds rewrites of that caption with those words, one of these. Evaluation says
-    every word in `captions.per_clip` forms, the same for any training seed.
+    every word in `captions.per_clip` forms, the same for any training seed. Words come from the labels that are known. A recording's own
+    spatial captions take the place of sentence forms, but not where yaw or mirror turned it.
 
     Args:
         cfg: the experiment.
@@ -36,7 +37,7 @@ class Captioner:
         train_tokenizer: the same for training captions, such as `TextStates`; None: `tokenizer`.
 
     Attributes:
-        drawn: how many training captions of each kind (`plain`, `template`, `rewrite`) were written so far.
+        drawn: how many training captions of each kind (`plain`, `template`, `rewrite`, `own` of a recording) were written so far.
     """
 
     def __init__(self, cfg: Experiment, tokenizer: Tokenizer, train_tokenizer: Tokenizer | None = None) -> None:
@@ -68,41 +69,50 @@ class Captioner:
         """The captions alone."""
         said = words_heard(batch)
         if batch.split == "train":
-            written = [self.training(*each) for each in zip(batch.records, batch.key.tolist(), said, strict=True)]
+            written = [self.training(*each) for each in zip(batch.records, batch.key.tolist(), said, as_recorded(batch), strict=True)]
             batch.captions = [caption for caption, _ in written]
             batch.plain = torch.tensor([plain for _, plain in written])
         else:
             batch.caption_sets = [self.evaluation(*each) for each in zip(batch.records, batch.version.tolist(), said, strict=True)]
             batch.captions = [captions[0] for captions in batch.caption_sets]
 
-    def training(self, record: ClipRecord, key: int, words: SpatialWords) -> tuple[str, bool]:
-        """One caption, a function of the key, and whether it is without spatial words."""
-        caption, drawn = self._draw(record, key, words, self.rewrites)
+    def training(self, record: ClipRecord, key: int, words: SpatialWords, as_was: bool = False) -> tuple[str, bool]:
+        """One caption, a function of the key, and whether it is without spatial words; `as_was`: the recording's place is the original."""
+        caption, drawn = self._draw(record, key, words, as_was, self.rewrites)
         self.drawn[drawn.kind] += 1
         return drawn.text, drawn.text == plain_caption(caption)
 
     def templates(self, batch: AudioTextBatch) -> Iterator[tuple[str, Drawn]]:
         """Of each training caption with words: the clip's caption that it is made from, and the template that says both."""
-        for each in zip(batch.records, batch.key.tolist(), words_heard(batch), strict=True):
+        for each in zip(batch.records, batch.key.tolist(), words_heard(batch), as_recorded(batch), strict=True):
             caption, drawn = self._draw(*each, None)
             if drawn.kind == "template":
                 yield caption, drawn
 
-    def _draw(self, record: ClipRecord, key: int, words: SpatialWords, rewrites: Rewrites | None) -> tuple[str, Drawn]:
+    def _draw(self, record: ClipRecord, key: int, words: SpatialWords, as_was: bool, rewrites: Rewrites | None) -> tuple[str, Drawn]:
         rng = rng_of("caption", key)
         which, share = rng.random(2)
         caption = record.captions[int(which * len(record.captions))]
         if share >= self.cfg.captions.spatial_share:
             return caption, Drawn(plain_caption(caption), SpatialWords(), "plain")
+        if as_was and record.spatial_captions:
+            own = record.spatial_captions[int(which * len(record.spatial_captions))]
+            return caption, Drawn(plain_caption(own), words, "own")
         return caption, draw_caption(caption, words, rng, self.cfg.captions.word_keep, rewrites or no_rewrites)
 
     def evaluation(self, record: ClipRecord, version: int, words: SpatialWords) -> list[str]:
-        """`captions.per_clip` captions with every word."""
-        rng = rng_for_captions(self.cfg, record.split, version, record.clip_id)
-        return evaluation_captions(record, words, self.cfg.captions.per_clip, rng)
+        """`captions.per_clip` captions with every word; the record's own spatial ones first."""
+        count, rng = self.cfg.captions.per_clip, rng_for_captions(self.cfg, record.split, version, record.clip_id)
+        own = [plain_caption(caption) for caption in record.spatial_captions[:count]]
+        return (own + evaluation_captions(record, words, count, rng))[:count]
 
 
 def words_heard(batch: AudioTextBatch) -> list[SpatialWords]:
     """The words of each example, none where it is not spatial."""
     words = words_of_all({name: values.cpu().numpy() for name, values in batch.spatial.items()})
     return [word if heard else SpatialWords() for word, heard in zip(words, batch.is_spatial.tolist(), strict=True)]
+
+
+def as_recorded(batch: AudioTextBatch) -> list[bool]:
+    """Of each example, whether it is spatial and neither yaw nor mirror turned it."""
+    return (batch.is_spatial if batch.yaw is None else batch.is_spatial & (batch.yaw == 0) & ~batch.mirror).tolist()

@@ -1,4 +1,4 @@
-"""A sound as recorded → a clip of the wanted length and level, ready to be placed in a room. Imports no torch."""
+"""A sound as recorded → a clip of the wanted length and level: mono, ready to be placed in a room, or ambisonics. Imports no torch."""
 
 from __future__ import annotations
 
@@ -39,8 +39,44 @@ def prepare(mono: np.ndarray, rate: int, audio: AudioConfig, rng: np.random.Gene
     return np.concatenate([before, clip]) / np.float32(rms(clip))
 
 
+def prepare_foa(foa: np.ndarray, rate: int, audio: AudioConfig, rng: np.random.Generator | None = None) -> np.ndarray:
+    """The same for a recording, by what its W does: all channels are cut at the same places and get the same gain.
+
+    Nothing comes before the clip: a recording has its room already.
+
+    Args:
+        foa: (4, T) at `rate`, ACN order.
+        rate, audio, rng: see `prepare`.
+
+    Returns:
+        float32 (4, round(clip_s · rate)); W has RMS 1.
+
+    Raises:
+        DataError: W holds nothing but silence.
+    """
+    length = round(audio.clip_s * rate)
+    first, last = loud_part(foa[0], audio.strip_db)
+    sound = repeat(foa[:, first:last], max(length, round(audio.min_s * rate)))
+    spare = sound.shape[1] - length
+    start = spare // 2 if rng is None else int(rng.integers(spare + 1))
+    if rms(sound[0, start : start + length]) < QUIET_CROP * rms(sound[0]):
+        start = loudest(sound[0], length)
+    clip = sound[:, start : start + length].astype(np.float32)
+    return clip / np.float32(rms(clip[0]))
+
+
 def strip_silence(mono: np.ndarray, level_db: float) -> np.ndarray:
     """Without the leading and trailing samples below `level_db` re the peak.
+
+    Raises:
+        DataError: nothing but zeros.
+    """
+    first, last = loud_part(mono, level_db)
+    return mono[first:last]
+
+
+def loud_part(mono: np.ndarray, level_db: float) -> tuple[int, int]:
+    """Start and end of what `strip_silence` leaves.
 
     Raises:
         DataError: nothing but zeros.
@@ -50,12 +86,12 @@ def strip_silence(mono: np.ndarray, level_db: float) -> np.ndarray:
     if not peak > 0:
         raise DataError("a clip is silent", "take it out of the corpus: nothing can be placed in a room")
     loud = np.flatnonzero(size >= peak * 10 ** (level_db / 20))
-    return mono[loud[0] : loud[-1] + 1]
+    return int(loud[0]), int(loud[-1]) + 1
 
 
-def repeat(mono: np.ndarray, length: int) -> np.ndarray:
-    """The sound over and over until it has at least `length` samples: exactly `length` if it had to be repeated."""
-    return mono if len(mono) >= length else np.resize(mono, length)
+def repeat(sound: np.ndarray, length: int) -> np.ndarray:
+    """The sound (…, T) over and over until it has at least `length` samples: exactly `length` if it had to be repeated."""
+    return sound if sound.shape[-1] >= length else sound.take(np.arange(length), axis=-1, mode="wrap")
 
 
 def rms(mono: np.ndarray) -> float:

@@ -1,6 +1,6 @@
 """`SpatialAudioText`: from clips, rooms and captions to batches on the device.
 
-    worker            clip → mono (or cached features), keys of room and rendering
+    worker            clip → mono or recording (or cached features), keys of room and rendering
     before transfer   room source → labels, responses → yaw and mirror → captions → tokens    (main process; captions need the measured T30)
     after transfer    Spatializer → foa → features, or cached features turned; log-mel masks  (device, float32, no gradients)
 
@@ -27,6 +27,7 @@ from elsa_lightning.data.datasets import CachedDataset, ClipDataset, SilentDatas
 from elsa_lightning.data.masking import vary_log_mel
 from elsa_lightning.data.processes import single_thread, worker_context
 from elsa_lightning.data.readers import Corpus
+from elsa_lightning.data.recordings import internal_labels
 from elsa_lightning.data.sampling import EvaluationBatchSampler, KeyedBatchSampler
 from elsa_lightning.data.spatialize import Spatializer
 from elsa_lightning.data.turning import draw_turn, turn_features, turn_labels
@@ -107,6 +108,9 @@ class SpatialAudioText(lightning.LightningDataModule):
         else:
             rooms = torch.tensor([dataset.pairing.item(clip * dataset.pairing.versions).room for clip in range(len(dataset.records))])
             labels = {name: values.cpu().numpy() for name, values in self._bank("test").label(rooms).items()}
+            for row, record in enumerate(dataset.records):
+                for name, value in internal_labels(record).items() if record.recorded else ():
+                    labels[name][row] = value
         words = words_of_all(labels)
         return [self._captioner.evaluation(record, 0, word) for record, word in zip(dataset.records, words, strict=True)]
 

@@ -1,5 +1,5 @@
 """Examples by (epoch, index), and how they become a batch. A streamed example has no room yet, and none its captions: they need
-the room's measured labels.
+the room's measured labels. A recording needs no room; its labels are its record's.
 
 A faulty clip comes out of a worker process as a value, not as an exception: so its message reaches the user as it was written, without the
 worker's traceback. `SpatialAudioText` raises it.
@@ -15,10 +15,11 @@ import torch
 
 from elsa_lightning.acoustics.bank import RoomBank
 from elsa_lightning.data.cache_files import FeatureCache
-from elsa_lightning.data.clips import prepare
+from elsa_lightning.data.clips import prepare, prepare_foa
 from elsa_lightning.data.manifest import ClipRecord
 from elsa_lightning.data.pairing import Item, Pairing, example_key
 from elsa_lightning.data.readers import Corpus
+from elsa_lightning.data.recordings import counted_labels
 from elsa_lightning.data.types import AudioTextBatch
 from elsa_lightning.errors import DataError, ElsaError
 from elsa_lightning.features import Features
@@ -35,6 +36,8 @@ class Example:
     label: int
     mono: np.ndarray | None = None
     """`(P + T,)` float32: P samples before the clip begins."""
+    foa: np.ndarray | None = None
+    """`(4, T)` float32, of a recording."""
     log_mel: np.ndarray | None = None
     """`(1, F, M)` float16."""
     intensity: np.ndarray | None = None
@@ -43,7 +46,7 @@ class Example:
 
 
 class ClipDataset:
-    """Streamed examples: prepared mono clips with the keys of their rooms.
+    """Streamed examples: prepared mono clips with the keys of their rooms, and recordings as they are.
 
     Args:
         cfg: the experiment.
@@ -68,17 +71,23 @@ class ClipDataset:
         item = self.pairing.item(index, epoch)
         record = self.records[item.clip]
         try:
-            mono = self._prepared(item, record)
+            sound = self._prepared(item, record)
         except ElsaError as fault:
             return fault
         key = example_key(self.cfg.seed, self.split, epoch, index)
-        return Example(item, key, record.with_captions(), self.labels.get(record.label, -1), mono)
+        label = self.labels.get(record.label, -1)
+        if record.recorded:
+            counts = self.split == "train" or item.version == 0  # a recording's versions are the same outside training
+            return Example(item, key, record.with_captions(), label if counts else -1, foa=sound)
+        return Example(item, key, record.with_captions(), label, sound)
 
     def _prepared(self, item: Item, record: ClipRecord) -> np.ndarray:
         rate = self.cfg.audio.sample_rate
         if self._last[0] != item.clip:  # versions of a clip are neighbours outside training and in a cache
             self._last = (item.clip, self.corpus.load(record, rate))
         try:
+            if record.recorded:
+                return prepare_foa(self._last[1], rate, self.cfg.audio, item.crop)
             return prepare(self._last[1], rate, self.cfg.audio, item.crop, self.lead)
         except DataError as fault:
             raise DataError(f"clip '{record.clip_id}' ({record.audio or self.corpus.name}): {fault.message}", fault.remedy) from fault
@@ -115,7 +124,9 @@ class CachedDataset:
         spatial = {name: float(row[name]) for name in self.cache.label_names}
         log_mel, intensity = self.cache.log_mel[index], self.cache.intensity[index]
         key = example_key(self.seed, self.split, epoch, index)
-        return Example(item, key, self.records[clip], self.labels[clip], None, log_mel, intensity, spatial)
+        counts = self.split == "train" or item.version == 0 or not self.records[clip].recorded
+        label = self.labels[clip] if counts else -1
+        return Example(item, key, self.records[clip], label, None, None, log_mel, intensity, spatial)
 
 
 class SilentDataset:
@@ -139,8 +150,12 @@ class SilentDataset:
     def __getitem__(self, at: tuple[int, int]) -> Example:
         epoch, index = at
         item = self.pairing.item(index, epoch if self.streamed else 0)  # a cache renders epoch 0
-        spatial = {name: float(values[item.room]) for name, values in self.spatial.items()}
-        return Example(item, example_key(self.seed, "train", epoch, index), self.records[item.clip], -1, spatial=spatial)
+        record = self.records[item.clip]
+        if record.recorded:
+            spatial = counted_labels(record, item.version, train=True)
+        else:
+            spatial = {name: float(values[item.room]) for name, values in self.spatial.items()}
+        return Example(item, example_key(self.seed, "train", epoch, index), record, -1, spatial=spatial)
 
 
 def assemble(split: str, examples: Sequence[Example | ElsaError]) -> AudioTextBatch | ElsaError:
@@ -160,8 +175,13 @@ def assemble(split: str, examples: Sequence[Example | ElsaError]) -> AudioTextBa
         room=_integers(item.room for item in items),
         is_spatial=torch.tensor([item.is_spatial for item in items]),
     )
-    if examples[0].mono is not None:
-        batch.mono = torch.from_numpy(np.stack([example.mono for example in examples]))  # (B, T)
+    mono = [example.mono for example in examples if example.mono is not None]
+    recordings = [example.foa for example in examples if example.foa is not None]
+    if mono:
+        batch.mono = torch.from_numpy(np.stack(mono))  # (S, P + T)
+    if recordings:
+        batch.recordings = torch.from_numpy(np.stack(recordings))  # (R, 4, T)
+    if mono or recordings:
         return batch
     batch.spatial = {name: torch.tensor([example.spatial[name] for example in examples]) for name in examples[0].spatial}
     if examples[0].log_mel is not None:

@@ -48,7 +48,8 @@ class Pairing:
         self.clip_ids = [record.clip_id for record in records]
         self.train = split == "train"
         self.mono_share = cfg.data.mono_share if self.train else 0.0
-        self.versions = versions_of(cfg, len(records), split)
+        as_recorded = not self.train and bool(records) and all(record.recorded for record in records)
+        self.versions = 1 if as_recorded else versions_of(cfg, len(records), split)  # no room to vary: one version says it all
         self.cumulative = None if elevation is None else _cumulative(elevation, cfg.rooms.elevation_balance if self.train else 1.0)
 
     def __len__(self) -> int:

@@ -21,7 +21,8 @@ PROBE = "probe"
 class AudioTextBatch:
     """B examples. It leaves the workers with the fields up to `mono`; the datamodule fills the rest in.
 
-    The labels of a non-spatial example (`is_spatial` false) are those of a room that nobody hears: finite, not for training or scoring.
+    The labels of a non-spatial example (`is_spatial` false) are those of a room that nobody hears: not for training or scoring. A label
+    that nobody knows of a recording is NaN.
     """
 
     split: str
@@ -43,15 +44,19 @@ class AudioTextBatch:
     is_spatial: Tensor
     """`(B,)` bool."""
     mono: Tensor | None = None
-    """`(B, P + T)`: the clip, of RMS 1, after P samples of what the sound did before (`audio.preroll`); None if features were cached."""
+    """`(S, P + T)`: the clips that are placed in rooms (all, or those not `is_recorded`, in order), of RMS 1, after P samples of what the
+    sound did before (`audio.preroll`); None if there are none, or features were cached."""
+    recordings: Tensor | None = None
+    """`(R, 4, T)` ACN/SN3D: the clips that are recordings, in order, W of RMS 1; None likewise."""
     features: Features | None = None
     """Log-mel and intensity, after yaw and mirror."""
     rir: Tensor | None = None
-    """`(B, 4, R)` until the batch is rendered."""
+    """`(S, 4, R)` until the batch is rendered."""
     foa: Tensor | None = None
     """`(B, 4, T)` ACN/SN3D, W of RMS 1, after yaw and mirror; None if features were cached."""
     spatial: dict[str, Tensor] = field(default_factory=dict)
-    """`(B,)` labels after yaw and mirror: azimuth, elevation [rad], distance_m, floor_area_m2, volume_m3, t30_s, c50_db, drr_db."""
+    """`(B,)` labels after yaw and mirror: azimuth, elevation [rad], distance_m, floor_area_m2, volume_m3, t30_s, c50_db, drr_db; NaN where
+    a recording's is unknown."""
     yaw: Tensor | None = None
     """`(B,)` radians, counter-clockwise."""
     mirror: Tensor | None = None
@@ -74,8 +79,13 @@ class AudioTextBatch:
         return [record.clip_id for record in self.records]
 
     @property
+    def is_recorded(self) -> Tensor:
+        """`(B,)` bool: clips that are ambisonics already."""
+        return torch.tensor([record.recorded for record in self.records], device=self.key.device)
+
+    @property
     def direction(self) -> Tensor:
-        """`(B, 3)` unit vectors towards the source."""
+        """`(B, 3)` unit vectors towards the source; NaN where azimuth or elevation is unknown."""
         return direction_from_angles(self.spatial["azimuth"], self.spatial["elevation"])
 
     def to(self, device: torch.device | str, non_blocking: bool = True) -> AudioTextBatch:

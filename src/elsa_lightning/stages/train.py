@@ -7,11 +7,13 @@ import pathlib
 
 import lightning
 import torch
+from torch import Tensor
 
 from elsa_lightning.acoustics.bank import RoomBank
 from elsa_lightning.data.datamodule import SpatialAudioText
 from elsa_lightning.data.feature_cache import FeatureCache
-from elsa_lightning.data.readers import open_corpus
+from elsa_lightning.data.readers import Corpus, open_corpus
+from elsa_lightning.data.recordings import internal_labels
 from elsa_lightning.data.text_states import TextStates
 from elsa_lightning.losses.spatial import TargetScale
 from elsa_lightning.models.tokenizers import build_tokenizer
@@ -34,7 +36,7 @@ def run(stage: Stage) -> dict:
     banks = load_banks(stage)
     data = open_data(stage, banks)
     steps = data.total_steps
-    module = ElsaModule(cfg, target_scales(banks["train"]), steps)
+    module = ElsaModule(cfg, target_scales(banks["train"], data.corpus), steps)
     if "pretraining" in stage.parents:
         from elsa_lightning.models.spatial import load_branch
 
@@ -82,10 +84,33 @@ def open_data(stage: Stage, banks: dict[str, RoomBank]) -> SpatialAudioText:
     return SpatialAudioText(cfg, open_corpus(cfg.data.corpus), banks, build_tokenizer(cfg.model.text), caches, states)
 
 
-def target_scales(bank: RoomBank) -> dict[str, TargetScale]:
-    """Mean and standard deviation of the distance (m) and the log floor area over the training rooms."""
+def target_scales(bank: RoomBank, corpus: Corpus | None = None) -> dict[str, TargetScale]:
+    """Mean and standard deviation of the distance (m) and the log floor area over the training rooms and recordings."""
+    distance, area = (training_labels(bank, corpus, name) for name in ("distance_m", "floor_area_m2"))
+    return {"distance": TargetScale.of(distance), "area": TargetScale.of(area.log())}
 
-    return {"distance": TargetScale.of(bank.labels["distance_m"]), "area": TargetScale.of(bank.labels["floor_area_m2"].log())}
+
+def training_labels(bank: RoomBank, corpus: Corpus | None, name: str) -> Tensor:
+    """`(N,)`: what training may learn of one label, to scale it by.
+
+    Args:
+        bank: of the training rooms; counts where the corpus has mono clips to place in them.
+        corpus: its training recordings count where the label is known; None: it has none.
+        name: of the label.
+
+    Returns:
+        The label of each room and recording. Recordings alone that know fewer than two values of it have no spread to scale by; then the
+        rooms' are the unit.
+    """
+    records = corpus.records("train") if corpus is not None else []
+    recorded = [record for record in records if record.recorded]
+    if not recorded:
+        return bank.labels[name]
+    values = torch.tensor([internal_labels(record)[name] for record in recorded])
+    values = values[~values.isnan()]
+    if len(recorded) < len(records):
+        return torch.cat([bank.labels[name].cpu(), values])
+    return values if len(values.unique()) > 1 else bank.labels[name]
 
 
 def load_trained(cfg: Experiment, folder: pathlib.Path, checkpoint: str) -> ElsaModule:

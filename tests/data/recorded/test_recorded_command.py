@@ -34,7 +34,7 @@ def test_what_is_written_and_printed(tmp_path, run, capsys):
         tmp_path, "dev-train-tau/fold3_room9_mix001", events, frame_rows(events, 3, 0, 150) + frame_rows([(2, 3, 0, 0)], 8, 0, 150), 4
     )
     out = tmp_path / "out"
-    assert not run("starss", "--root", tmp_path, "--out", out / "s.jsonl", "--csv", out / "l.csv", "--json", out / "r.json")
+    assert not run("starss", "--root", tmp_path, "--segments", out / "s.jsonl", "--csv", out / "l.csv", "--json", out / "r.json")
     segments, report = read_segments(out / "s.jsonl"), json.loads((out / "r.json").read_text())
     assert [(one.label, one.split, one.distance_m) for one in segments] == [
         ("male speech", "test", pytest.approx(float("nan"), nan_ok=True)),

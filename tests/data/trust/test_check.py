@@ -181,3 +181,28 @@ def test_damaged_recordings_are_found(tmp_path):
     assert found(check_corpus(corpus.corpus, Wanted())) == set()
     planted = plant(corpus)
     assert found(check_corpus(corpus.corpus, Wanted())) == planted
+
+
+def test_parts_of_recordings(tmp_path):
+    """Parts of one file are no duplicates and have their own length; what lies behind the end, and wrong channels, cannot be used."""
+    noise = np.random.default_rng(0).standard_normal((4, 16000, 4)) * 0.1
+    for name, sound in zip("abc", (noise[0], noise[1], noise[2][:, :2]), strict=True):
+        soundfile.write(tmp_path / f"{name}.wav", sound, 16000)
+    about = {"split": "train", "label": "", "captions": ("noise",), "layout": "foa_acn_sn3d"}
+    records = [
+        ClipRecord("a0", audio="a.wav", start_s=0.0, duration_s=0.4, **about),
+        ClipRecord("a1", audio="a.wav", start_s=0.4, duration_s=0.65, **about),  # a label's frame that is not full
+        ClipRecord("a2", audio="a.wav", start_s=0.4, duration_s=0.65, **about),
+        ClipRecord("b", audio="b.wav", start_s=0.5, duration_s=0.7, **about),
+        ClipRecord("b1", audio="b.wav", start_s=1.0, **about),
+        ClipRecord("c", audio="c.wav", **about),
+    ]
+    write_manifest(tmp_path / "m.jsonl", records)
+    found = check_corpus(open_corpus(ManifestConfig(path=str(tmp_path / "m.jsonl"))), Wanted())
+    assert [(fault.kind, fault.name, fault.detail.split(",")[0]) for fault in found.faults] == [
+        ("truncated", "b.wav", "clip b is the part from 0.5 s to 1.2 s"),
+        ("truncated", "b.wav", "clip b1 is the part from 1 s"),
+        ("channels", "c.wav", "2 channel(s)"),
+        ("duplicate", "a.wav", "clip a2 has the same file as clip a1"),
+    ]
+    assert found.unusable == 2

@@ -30,7 +30,7 @@ class Corpus(Protocol):
         ...
 
     def load(self, record: ClipRecord, sample_rate: int) -> np.ndarray:
-        """A clip's sound, mono float32 (T,)."""
+        """A clip's sound, float32: mono (T,), or a recording's ambisonics (4, T)."""
         ...
 
     @property

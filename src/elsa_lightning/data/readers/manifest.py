@@ -10,6 +10,8 @@ import numpy as np
 from elsa_lightning.data.audio_file import read_audio
 from elsa_lightning.data.manifest import ClipRecord, read_manifest
 from elsa_lightning.data.readers.corpus import hash_of
+from elsa_lightning.data.recordings import internal_audio
+from elsa_lightning.data.spatial_columns import CHANNELS
 from elsa_lightning.errors import ConfigError
 from elsa_lightning.schema import ManifestConfig
 
@@ -41,8 +43,13 @@ class ManifestCorpus:
         return [record for record in self._records if record.split == split]
 
     def load(self, record: ClipRecord, sample_rate: int) -> np.ndarray:
-        """A clip's sound, mono float32 (T,)."""
-        return read_audio(self.root / record.audio, sample_rate)
+        """A clip's sound, float32: mono (T,), or a recording (4, T) in ACN order with SN3D weights and this package's axes."""
+        path = self.root / record.audio
+        if record.start_s is None:
+            sound = read_audio(path, sample_rate, CHANNELS[record.layout])
+        else:
+            sound = read_audio(path, sample_rate, CHANNELS[record.layout], record.start_s, record.duration_s)
+        return internal_audio(sound, record.layout, record.axes) if record.recorded else sound
 
     @functools.cached_property
     def content_hash(self) -> str:

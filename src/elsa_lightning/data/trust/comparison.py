@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from elsa_lightning.data.audio_file import OVERRUN_S
 from elsa_lightning.data.manifest import ClipRecord
 from elsa_lightning.data.trust.faults import Fault
 from elsa_lightning.data.trust.probe import Sound
@@ -35,21 +36,39 @@ def rates(named: Named, sounds: dict[str, Sound], min_rate: int) -> list[Fault]:
 
 
 def lengths(named: Named, sounds: dict[str, Sound]) -> list[Fault]:
-    """Whole files that are not as long as the table says."""
+    """Whole files that are not as long as the table says, and parts of files that lie behind the end."""
     faults = []
     for name, sound in sounds.items():
-        stated = named[name][0].duration_s
+        parts = [record for record in named[name] if record.start_s is not None]
+        faults += [_cut(name, part, sound) for part in parts if sound.digest and _end_s(part) > sound.frames / sound.rate]
+        stated = 0.0 if parts else named[name][0].duration_s
         if stated and sound.digest and abs(sound.frames / sound.rate - stated) > LENGTH_TOLERANCE_S:
             faults.append(Fault("length", name, named[name][0].split, f"{sound.frames / sound.rate:.2f} s; the table says {stated:.2f} s"))
     return faults
 
 
+def _end_s(part: ClipRecord) -> float:
+    """Where a part must end in its file for the file to hold it; one of unknown length must begin in it."""
+    return part.start_s + max(part.duration_s - OVERRUN_S, 1e-3)
+
+
+def _cut(name: str, part: ClipRecord, sound: Sound) -> Fault:
+    of = f"clip {part.clip_id} is the part from {part.start_s:g} s" + (
+        f" to {part.start_s + part.duration_s:g} s" if part.duration_s else ""
+    )
+    return Fault("truncated", name, part.split, f"{of}, but the file ends at {sound.frames / sound.rate:.3f} s")
+
+
 def duplicates(named: Named, sounds: dict[str, Sound]) -> list[Fault]:
-    """Sounds that equal an earlier one sample by sample, and clips that share a file with an earlier one."""
+    """Sounds that equal an earlier one sample by sample, and clips that share a file, or the same part of it, with an earlier one."""
     faults, first = [], {}
     for name, records in named.items():
-        for record in records[1:]:
-            faults.append(Fault("duplicate", name, record.split, f"clip {record.clip_id} has the same file as clip {records[0].clip_id}"))
+        owners: dict[tuple[float | None, float], ClipRecord] = {}
+        for record in records:
+            part = (record.start_s, record.duration_s if record.start_s is not None else 0.0)
+            if (owner := owners.setdefault(part, record)) is record:
+                continue
+            faults.append(Fault("duplicate", name, record.split, f"clip {record.clip_id} has the same file as clip {owner.clip_id}"))
         digest = sounds[name].digest
         if digest and (original := first.setdefault(digest, name)) != name:
             splits = (named[original][0].split, records[0].split)

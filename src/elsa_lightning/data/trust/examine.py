@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from elsa_lightning.data.manifest import ClipRecord
+from elsa_lightning.data.spatial_columns import CHANNELS
 from elsa_lightning.data.trust.captions import caption_faults
 from elsa_lightning.data.trust.clipping import CLIP_SHARE
 from elsa_lightning.data.trust.probe import Found, Sound, probe_file, probe_samples
@@ -24,7 +25,7 @@ class Wanted:
     """What a sound file should be like.
 
     Args:
-        channels: of every file.
+        channels: of every file whose clips do not state a layout of recordings.
         min_rate: lowest sample rate, Hz; 0: any.
         clip_share: share of flat-topped samples from which on a file is called clipped.
         render_rate: Hz, for a corpus that synthesises its clips.
@@ -47,7 +48,8 @@ def examine(corpus: Corpus | None, root: pathlib.Path | None, wanted: Wanted, re
     """
     texts = [(record.clip_id, found) for record in records if (found := caption_faults(record.captions))]
     if root is not None and records[0].audio:
-        return probe_file(pathlib.Path(root) / records[0].audio, wanted.channels, wanted.clip_share), texts
+        channels = CHANNELS[records[0].layout] if records[0].recorded else wanted.channels
+        return probe_file(pathlib.Path(root) / records[0].audio, channels, wanted.clip_share), texts
     try:
         samples = corpus.load(records[0], wanted.render_rate)
     except DataError as fault:
