@@ -149,3 +149,33 @@ def test_a_truncated_recording_is_named_and_what_is_done_is_kept(tmp_path):
     assert done.returncode == 3
     assert "1-0-A-0.wav" in done.stdout and "truncated" in done.stdout and "Traceback" not in done.stdout + done.stderr
     assert next((tmp_path / "runs" / "rooms").glob("*/done.json")).exists()
+
+
+def recordings(folder):
+    """A manifest of ambisonic recordings in all splits, with directions and some distances but nothing of their rooms."""
+    import numpy as np
+    import soundfile
+
+    rng, lines = np.random.default_rng(0), []
+    for i in range(18):
+        azimuth, elevation = rng.uniform(-180, 180), rng.uniform(-90, 90)
+        a, e = np.radians([azimuth, elevation])
+        gains = [1, np.cos(e) * np.sin(a), np.sin(e), np.cos(e) * np.cos(a)]
+        soundfile.write(folder / f"{i}.wav", 0.05 * rng.standard_normal((8000, 1)) * gains, 16000, subtype="FLOAT")
+        line = {"audio": f"{i}.wav", "captions": ["noise"], "split": ("train", "val", "test")[i % 3], "layout": "foa_acn_sn3d"}
+        line |= {"azimuth_deg": azimuth, "elevation_deg": elevation} | ({"distance_m": 1.0 + i / 9} if i % 2 else {})
+        lines.append(json.dumps(line))
+    (folder / "m.jsonl").write_text("\n".join(lines))
+    return ("data.corpus.name=manifest", f"data.corpus.path={folder / 'm.jsonl'}")
+
+
+def test_recordings_go_through_all_stages(tmp_path):
+    """Cached and with pre-training: what is labelled has a figure, what is not has a reason, and nothing is NaN."""
+    small = [one for one in SMALL if not one.startswith("data.corpus")]
+    stages = ("data.rendering=cached", "pretraining.steps=2", "pretraining.batch_size=4", "augmentation.yaw=true", "trainer.batch_size=6")
+    elsa("train", "--profile", "smoke", "--runs", tmp_path / "runs", "--set", *small, *stages, *recordings(tmp_path))
+    found = metrics_of(tmp_path / "runs")
+    assert all(value == value for value in found["metrics"].values())
+    assert found["metrics"]["localization/n"] == found["meta"]["gallery"]["test examples"] == 6
+    assert {"localization/distance_mae_m", "zero_shot/direction/accuracy"} <= set(found["metrics"])
+    assert {"zero_shot/area", "zero_shot/reverberation", "zero_shot/distance"} >= set(found["meta"]["absent"]) >= {"zero_shot/area"}
