@@ -29,6 +29,7 @@ TORCH_FREE = {
     "cli_download",
     "cli_prepare",
     "cli_recorded",
+    "cli_render",
     "cli_rewrite",
     "cli_trust",
     "atomic",

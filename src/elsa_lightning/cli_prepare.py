@@ -58,7 +58,7 @@ def _prepare(arguments: argparse.Namespace) -> None:
     if arguments.workers is not None and arguments.workers < 0:
         raise ConfigError(f"--workers {arguments.workers}", "give 0 or more")
     started = time.monotonic()
-    with _progress() as progress:
+    with shown_progress() as progress:
         found = prepare(
             arguments.corpus,
             arguments.root,
@@ -75,7 +75,7 @@ def _prepare(arguments: argparse.Namespace) -> None:
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[str, int, int], None]]:
+def shown_progress() -> Iterator[Callable[[str, int, int], None]]:
     """A bar on the terminal, or a line now and then where there is none."""
     if not sys.stderr.isatty():
         last = time.monotonic()

@@ -1,4 +1,4 @@
-"""A rendered corpus for other tools: its files, their join and tars.
+"""A rendered corpus for other tools: `elsa data render`, its join, its tars, and its check (docs/datasets.md).
 
 items   one spatial version of one clip as training and evaluation hear it → samples and the manifest's line
 rooms   where the rooms come from: a bank, keys, or a bank simulated again
@@ -7,4 +7,5 @@ job     what is exported from what; the folder's export.json, and whether it is 
 render  the items of a shard, by worker processes, each line journalled
 lines   the shards' lines → manifest.jsonl; tasks for `elsa data rewrite`
 tars    the same in webdataset's layout
+verify  items rendered again and compared
 """
