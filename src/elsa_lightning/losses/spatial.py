@@ -33,8 +33,9 @@ class TargetScale:
 
     @classmethod
     def of(cls, values: Tensor) -> TargetScale:
-        """Mean and standard deviation (of the population) of `(N,)` values."""
+        """Mean and standard deviation (of the population) of `(N,)` values, those apart that are unknown (NaN)."""
         values = torch.as_tensor(values).double()
+        values = values[~values.isnan()]
         return cls(values.mean().item(), values.std(correction=0).item())
 
     def standardize(self, value: Tensor) -> Tensor:
