@@ -1,4 +1,4 @@
-"""`elsa rooms sample | bank | inspect | verify | bench`."""
+"""`elsa rooms sample | bank | import | inspect | verify | bench`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from elsa_lightning import cli_rooms_import
 from elsa_lightning.cli_config import DEFAULT_EXPERIMENT, add_overrides, load
 
 SPLITS = ("train", "val", "test")
@@ -28,6 +29,8 @@ def add(commands: Any) -> None:
     bank.add_argument("--overwrite", action="store_true", help="replace a bank that is there")
     bank.set_defaults(command=_bank)
 
+    cli_rooms_import.add(group)
+
     inspect = group.add_parser("inspect", help="labels of a bank, or of one of its rooms with a figure")
     inspect.add_argument("folder", type=Path, help="of the bank, or of a run's rooms/…/<split>")
     inspect.add_argument("--room", type=int, metavar="K", help="look at room K")
@@ -36,7 +39,9 @@ def add(commands: Any) -> None:
     )
     inspect.set_defaults(command=_inspect)
 
-    verify = group.add_parser("verify", help="simulate rooms of a bank again from its manifest and compare")
+    verify = group.add_parser(
+        "verify", help="simulate rooms of a bank again from its manifest and compare; measured ones: their content alone"
+    )
     verify.add_argument("folder", type=Path, help="of the bank")
     verify.add_argument("--count", type=int, default=8, help="rooms to simulate, spread over the bank (default: 8)")
     verify.set_defaults(command=_verify)
@@ -134,9 +139,14 @@ def _verify(arguments: argparse.Namespace) -> int:
     from elsa_lightning.acoustics.bank_check import resimulate
     from elsa_lightning.errors import DataError
 
-    bank = RoomBank.load(arguments.folder)
-    count = min(_positive(arguments.count, "--count"), len(bank))
-    index = torch.linspace(0, len(bank) - 1, count).round().long().unique()
+    bank = RoomBank.load(arguments.folder)  # compares the content with the manifest's hash
+    count = min(_positive(arguments.count, "--count"), bank.simulated)
+    if bank.simulated < len(bank):
+        print(f"{len(bank) - bank.simulated} measured responses have the content that the manifest says; nothing can simulate them again")
+    if not bank.simulated:
+        print(f"content {bank.content_hash}")
+        return 0
+    index = torch.linspace(0, bank.simulated - 1, count).round().long().unique()
     found = resimulate(bank, index)
     for row, same_scene, same_bits, error in zip(
         *(t.tolist() for t in (index, found.same_scene, found.same_bits, found.error_db)), strict=True

@@ -16,6 +16,7 @@ from elsa_lightning.acoustics.bank_check import rooms_of
 from elsa_lightning.acoustics.decay import energy_decay_db
 from elsa_lightning.acoustics.geometry import SPEED_OF_SOUND, Scene
 from elsa_lightning.acoustics.late_energy import energy_beyond
+from elsa_lightning.acoustics.measured.conform import UNKNOWN_DISTANCE_M
 from elsa_lightning.acoustics.render import air_of, band_absorption
 from elsa_lightning.errors import ConfigError, DataError
 
@@ -42,12 +43,14 @@ def draw_room(bank: RoomBank, room: int, path: str | Path) -> Path:
     scene = bank.scene.select(slice(room, room + 1))
     rir = bank.rir(torch.tensor([room]))[0]  # (4, R)
     _plan(axes[0, 0], scene)
-    _echogram(axes[0, 1], rir[W], bank.sample_rate, scene.distance_m.item())
+    distance = scene.distance_m.item()
+    distance = distance if math.isfinite(distance) else UNKNOWN_DISTANCE_M
+    _echogram(axes[0, 1], rir[W], bank.sample_rate, distance)
     _decay(axes[1, 0], decay_of(bank, room), bank.sample_rate, bank.labels["t30_s"][room].item())
-    _directions(axes[1, 1], rir, bank.sample_rate, scene)
-    labels = {name: bank.labels[name][room].item() for name in ("t30_s", "c50_db", "drr_db")}
-    size = " × ".join(f"{side:.1f}" for side in scene.size[0].tolist())
-    figure.suptitle(f"room {room}: {size} m, T30 {labels['t30_s']:.2f} s, C50 {labels['c50_db']:.1f} dB, DRR {labels['drr_db']:.1f} dB")
+    labels = {name: values[room].item() for name, values in bank.labels.items()}
+    _directions(axes[1, 1], rir, bank.sample_rate, distance, (labels["azimuth"], labels["elevation"]))
+    size = " × ".join(f"{side:.1f}" for side in scene.size[0].tolist()) + " m" if room < bank.simulated else "measured"
+    figure.suptitle(f"room {room}: {size}, T30 {labels['t30_s']:.2f} s, C50 {labels['c50_db']:.1f} dB, DRR {labels['drr_db']:.1f} dB")
     try:
         figure.savefig(path, dpi=120)
     except (OSError, ValueError) as fault:
@@ -59,6 +62,10 @@ def _plan(axis: Any, scene: Scene) -> None:
     from matplotlib.patches import Rectangle
 
     length, width, height = scene.size[0].tolist()
+    if not math.isfinite(length):
+        axis.text(0.5, 0.5, "the room's plan was not measured", ha="center", va="center", transform=axis.transAxes)
+        axis.set_axis_off()
+        return
     axis.add_patch(Rectangle((0, 0), length, width, fill=False, linewidth=2))
     for point, marker, name in ((scene.source[0], "*", "source"), (scene.microphone[0], "o", "microphone")):
         x, y, z = point.tolist()
@@ -94,7 +101,10 @@ def _decay(axis: Any, decay: Tensor, rate: int, t30: float) -> None:
 
 
 def decay_of(bank: RoomBank, room: int) -> Tensor:
-    """(R,) dB, the decay that the label's T30 was read from: of the stored W, and the energy expected after its end."""
+    """(R,) dB, the decay that the label's T30 was read from: of the stored W, and the energy expected after its end; of a measured room,
+    whose end nobody can expect, of the stored W alone."""
+    if room >= bank.simulated:
+        return energy_decay_db(bank.rir(torch.tensor([room]))[:, W])[0]
     rooms, rate = rooms_of(bank.source), bank.sample_rate
     scene, bands = band_absorption(bank.scene.select(slice(room, room + 1)), rooms.bands_hz, rate)
     w = bank.rir(torch.tensor([room]))[:, W]
@@ -117,18 +127,18 @@ def fit_times(decay: Tensor, rate: int, t30: float) -> tuple[float, float]:
     return tuple(middle_s + (middle_db - level) * t30 / 60 for level in (-5, -35))
 
 
-def _directions(axis: Any, rir: Tensor, rate: int, scene: Scene) -> None:
-    first = max(0, round((scene.distance_m.item() / SPEED_OF_SOUND - WINDOW_S / 2) * rate))  # the direct sound in the middle of a window
+def _directions(axis: Any, rir: Tensor, rate: int, distance: float, source: tuple[float, float]) -> None:
+    first = max(0, round((distance / SPEED_OF_SOUND - WINDOW_S / 2) * rate))  # the direct sound in the middle of a window
     azimuth, elevation, energy = directions_over_time(rir[:, first:], rate)
     time = 1000 * (first / rate + (torch.arange(len(azimuth)) + 0.5) * WINDOW_S)
     shown = time < 1000 * ECHOGRAM_S
     size = 8 + 60 * (energy / energy.max()).sqrt()[shown]
     for values, truth, name, colour in (
-        (azimuth, scene.azimuth, "azimuth", "tab:blue"),
-        (elevation, scene.elevation, "elevation", "tab:orange"),
+        (azimuth, source[0], "azimuth", "tab:blue"),
+        (elevation, source[1], "elevation", "tab:orange"),
     ):
         axis.scatter(time[shown], torch.rad2deg(values[shown]), s=size, color=colour, label=name)
-        axis.axhline(math.degrees(truth.item()), color=colour, linewidth=0.8)
+        axis.axhline(math.degrees(truth), color=colour, linewidth=0.8)
     axis.set(
         xlabel="time, ms",
         ylabel="degrees",

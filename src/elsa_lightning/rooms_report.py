@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from elsa_lightning.acoustics.bands import usable_bands
-from elsa_lightning.acoustics.bank import RoomBank, engine_of
+from elsa_lightning.acoustics.bank import MEASURED, RoomBank, engine_of
 from elsa_lightning.acoustics.bank_check import rooms_of
 from elsa_lightning.acoustics.geometry import Scene
 from elsa_lightning.acoustics.render import render_rir
@@ -61,34 +61,72 @@ def bank_lines(bank: RoomBank) -> list[str]:
     shares = (0.0, 0.05, 0.5, 0.95, 1.0)
     quantiles = torch.tensor(shares)
     columns: dict[str, list[str]] = {"label": [], **{name: [] for name in ("least", "5 %", "median", "95 %", "most")}}
+    names = list(columns)[1:]
     for name, (heading, factor) in UNITS.items():
         columns["label"].append(heading)
-        for column, value in zip(list(columns)[1:], (bank.labels[name].float().quantile(quantiles) * factor).tolist(), strict=True):
-            columns[column].append(f"{value:.2f}")
+        for column, value in zip(names, (bank.labels[name].float().nanquantile(quantiles) * factor).tolist(), strict=True):
+            columns[column].append("–" if math.isnan(value) else f"{value:.2f}")
+    unknown = [int(bank.labels[name].isnan().sum()) for name in UNITS]
+    if any(unknown):
+        columns["unknown"] = [str(count) for count in unknown]
     seconds = bank.samples.shape[-1] / bank.sample_rate
-    engine = rooms_of(bank.source).engine
+    kinds = [rooms_of(bank.source).engine] if bank.simulated else []
+    if bank.simulated < len(bank):
+        kinds.append(f"{len(bank) - bank.simulated} of them measured responses" if kinds else "measured responses")
     head = (
-        f"{len(bank)} rooms ({bank.source.get('split', '?')}), {bank.sample_rate} Hz, {seconds:g} s, {engine}; content {bank.content_hash}"
+        f"{len(bank)} rooms ({bank.source.get('split', '?')}), {bank.sample_rate} Hz, {seconds:g} s, {', '.join(kinds)}; "
+        f"content {bank.content_hash}"
     )
-    return [head, *table(columns)]
+    return [head, *measured_lines(bank), *table(columns)]
+
+
+def measured_lines(bank: RoomBank) -> list[str]:
+    """What an import found in the measured responses of a bank; none where there are none."""
+    if MEASURED not in bank.source:
+        return []
+    facts = bank.source[MEASURED]
+    found = facts["responses"]
+    noisy = sum(one["meets_noise_s"] is not None for one in found)
+    errors = [one["direction_error_deg"] for one in found if one["direction_error_deg"] is not None]
+    error = f"; direct sound {statistics.median(errors):.1f}° from the stated direction (median)" if errors else ""
+    rooms = ", ".join(facts["rooms"][:5]) + (" …" if len(facts["rooms"]) > 5 else "")
+    return [f"{len(found)} responses of {len(facts['rooms'])} measured rooms ({rooms}); {noisy} end in noise, and are cut there{error}"]
 
 
 def room_lines(bank: RoomBank, room: int) -> list[str]:
     """Everything about one room of a bank."""
     scene = bank.scene.select(slice(room, room + 1))
-    bands = usable_bands(rooms_of(bank.source).bands_hz, bank.sample_rate)
+    measured = room >= bank.simulated
+    bands = bank.source[MEASURED]["bands_hz"] if measured else usable_bands(rooms_of(bank.source).bands_hz, bank.sample_rate)
     octaves = bank.octave_t30_s[room].tolist()
 
     def place(point: Tensor) -> str:
         return ", ".join(f"{value:.2f}" for value in point[0].tolist())
 
-    lines = [
-        f"room {room}: {' × '.join(f'{side:.2f}' for side in scene.size[0].tolist())} m, diffuseness {scene.diffuseness.item():.2f}",
-        f"source ({place(scene.source)}) m, microphone ({place(scene.microphone)}) m",
-    ]
-    lines += [f"{heading:16s} {bank.labels[name][room].item() * factor:9.2f}" for name, (heading, factor) in UNITS.items()]
-    words = [f"{hz:g} Hz {'too long to tell' if math.isnan(t) else f'{t:.2f}'}" for hz, t in zip(bands, octaves, strict=True)]
+    lines = (
+        _measured_room(bank, room)
+        if measured
+        else [
+            f"room {room}: {' × '.join(f'{side:.2f}' for side in scene.size[0].tolist())} m, diffuseness {scene.diffuseness.item():.2f}",
+            f"source ({place(scene.source)}) m, microphone ({place(scene.microphone)}) m",
+        ]
+    )
+    values = {heading: bank.labels[name][room].item() * factor for name, (heading, factor) in UNITS.items()}
+    lines += [f"{heading:16s} {'unknown' if math.isnan(value) else f'{value:.2f}':>9s}" for heading, value in values.items()]
+    untold = "too noisy to tell" if measured else "too long to tell"
+    words = [f"{hz:g} Hz {untold if math.isnan(t) else f'{t:.2f}'}" for hz, t in zip(bands, octaves, strict=True)]
     return [*lines, "T30 by octave, s   " + " · ".join(words)]
+
+
+def _measured_room(bank: RoomBank, room: int) -> list[str]:
+    """Where a measured response comes from."""
+    facts = bank.source[MEASURED]["responses"][room - bank.simulated]
+    noise = facts["meets_noise_s"]
+    end = "its decay ends with the response" if noise is None else f"its decay meets the noise at {noise:.2f} s"
+    return [
+        f"room {room}: {facts['name']}, measured in {facts['room']} at {facts['sample_rate']} Hz",
+        f"{end}, having fallen by {facts['decay_range_db']:.0f} dB; {facts['kept_s']:.2f} s are kept",
+    ]
 
 
 def bench(sample_rate: int, length_s: float, batch: int, repeats: int, device: str) -> dict[str, Any]:

@@ -31,6 +31,9 @@ _TENSORS, _MANIFEST = "bank.safetensors", "manifest.json"
 _FORMAT = 2
 _REBUILD = "delete the folder and build the bank again"
 _BATCH = 64
+MEASURED = "measured"
+"""Key of a bank's source: its measured rows, which follow the simulated ones from row `first` on (0: all are measured)."""
+
 _CONVENTIONS = {"order": "ACN", "normalisation": "SN3D", "axes": "x front, y left, z up; azimuth counter-clockwise"}
 
 
@@ -65,6 +68,19 @@ class RoomBank:
 
     def __len__(self) -> int:
         return self.samples.shape[0]
+
+    @property
+    def simulated(self) -> int:
+        """How many of the rooms are simulated: the first ones; the others were measured, and their unknown labels are NaN."""
+        return self.source[MEASURED]["first"] if MEASURED in self.source else len(self)
+
+    def measured_rooms(self) -> RoomBank:
+        """The measured rooms alone."""
+        rows = slice(self.simulated, None)
+        labels = {name: values[rows] for name, values in self.labels.items()}
+        source = {**self.source, MEASURED: {**self.source[MEASURED], "first": 0}}
+        tensors = (self.samples[rows], self.scale[rows], labels, self.octave_t30_s[rows])
+        return RoomBank(self.scene.select(rows), *tensors, self.sample_rate, source)
 
     def rir(self, index: Tensor) -> Tensor:
         """Responses (B, 4, R) float32 of the rooms at `index` (B,) int64."""
@@ -239,7 +255,12 @@ def build_bank(rooms: RoomsConfig, sample_rate: int, split: str, progress: Calla
             labels[name][part] = measured[name]
         if progress is not None:
             progress(part.stop, total)
-    return RoomBank(scene, rir, scale, labels, octaves, sample_rate, {"split": split, "rooms": asdict(rooms)})
+    return RoomBank(scene, rir, scale, labels, octaves, sample_rate, {"split": split, "rooms": _simulation(rooms)})
+
+
+def _simulation(rooms: RoomsConfig) -> dict:
+    """What simulated rooms follow from."""
+    return {name: value for name, value in asdict(rooms).items() if name != MEASURED}
 
 
 def _check_finite(labels: dict[str, Tensor], split: str, start: int) -> None:
