@@ -46,6 +46,7 @@ POSITIVE = (
 
 SHARES = (
     "rooms.refresh",
+    "rooms.measured.share",
     "data.mono_share",
     "captions.spatial_share",
     "captions.word_keep",
@@ -78,6 +79,8 @@ SIZES = ("width", "vocab_size", "hidden_size", "layers", "heads", "pooling_heads
 MAY_BE_EMPTY = ("augmentation.noise_snr_db", "augmentation.low_cut_hz")
 """Ranges for which empty means off."""
 
+MEASURED_REMEDY = "--set rooms.measured.path=FOLDER, which `elsa rooms import` wrote"
+
 ESC50_REMEDY = "--set data.corpus.root=FOLDER, or make … CORPUS=esc50 DATA=FOLDER"
 
 
@@ -94,6 +97,7 @@ def validate(experiment: Experiment) -> None:
             _check_range(key, value)
     _check_audio(experiment)
     _check_rooms(experiment)
+    _check_measured_rooms(experiment)
     _check_corpus(experiment)
     _check_model(experiment)
     _check_training(experiment)
@@ -179,6 +183,18 @@ def _check_rooms(experiment: Experiment) -> None:
             _fail(f"rooms.{name}.aspect", ranges.aspect, "is the longer side over the shorter one, at least 1")
         if not -90 <= ranges.elevation_deg[0] <= ranges.elevation_deg[1] <= 90:
             _fail(f"rooms.{name}.elevation_deg", ranges.elevation_deg, "must lie between -90 and 90")
+
+
+def _check_measured_rooms(experiment: Experiment) -> None:
+    measured = experiment.rooms.measured
+    if not measured.path and measured.share > 0:
+        _fail("rooms.measured.share", measured.share, "`rooms.measured.path` is empty", MEASURED_REMEDY)
+    if not measured.path and measured.test != "simulated":
+        _fail("rooms.measured.test", measured.test, "`rooms.measured.path` is empty", MEASURED_REMEDY)
+    if measured.test == "both" and experiment.data.eval_versions < 2:
+        _fail(
+            "data.eval_versions", experiment.data.eval_versions, "every other version of a test clip is in a measured room", "set it to 2"
+        )
 
 
 def _check_corpus(experiment: Experiment) -> None:

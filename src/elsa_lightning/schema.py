@@ -19,6 +19,7 @@ from elsa_lightning.schema_data import (
     FoleyConfig,
     IntensityConfig,
     ManifestConfig,
+    MeasuredRoomsConfig,
     RangeConfig,
     RoomsConfig,
     SpectrogramConfig,
@@ -64,6 +65,7 @@ __all__ = [
     "LossConfig",
     "LossTermConfig",
     "ManifestConfig",
+    "MeasuredRoomsConfig",
     "MiniLmConfig",
     "ModelConfig",
     "OptimConfig",
@@ -113,6 +115,7 @@ VARIANTS: dict[str, dict[str, type]] = {
 CHOICES: dict[str, tuple[str, ...]] = {
     "rooms.engine": ("shoebox", "pyroomacoustics", "pyroomacoustics_images"),
     "rooms.mode": ("bank", "pool", "fresh"),
+    "rooms.measured.test": ("simulated", "measured", "both"),
     "data.rendering": ("stream", "cached"),
     "data.text_states": ("live", "shared"),
     "data.mono_policy": ("copy", "zero"),
@@ -130,6 +133,7 @@ NOT_IDENTITY: tuple[str, ...] = (
     "data.workers",
     "data.corpus.root",
     "data.corpus.path",
+    "rooms.measured.path",
     "trainer.accelerator",
     "trainer.devices",
     "trainer.nodes",
@@ -139,4 +143,5 @@ NOT_IDENTITY: tuple[str, ...] = (
     "trainer.log_every",
     "evaluation.batch_size",
 )
-"""Fields that do not change what a run computes: left out of fingerprints (a corpus on disk enters by its content hash)."""
+"""Fields that do not change what a run computes: left out of fingerprints (a corpus and measured rooms on disk enter by their content
+hashes)."""

@@ -43,6 +43,19 @@ class RangeConfig:
 
 
 @dataclass
+class MeasuredRoomsConfig:
+    """Measured impulse responses beside the simulated rooms; off by default."""
+
+    path: str = ""
+    """Folder that `elsa rooms import` wrote. Fingerprints hold the content of its banks, not its path."""
+    share: float = 0.0
+    """Share of the spatial training examples whose room is measured, all responses equally often; in every `rooms.mode`."""
+    test: str = "simulated"
+    """Rooms of the test: `simulated`, `measured`, or `both` (every other version of a clip in a measured room; figures are reported
+    together, and apart as simulated/… and measured/…). Validation is in simulated rooms."""
+
+
+@dataclass
 class RoomsConfig:
     engine: str = "shoebox"
     """Simulator: `shoebox` (ours, batched torch); to build a bank in worker processes on the CPU, `pyroomacoustics` (its images and ray
@@ -79,6 +92,7 @@ class RoomsConfig:
     elevation_balance: float = 1.0
     """Training rooms with |elevation| > 40° are drawn this many times as often (mode `bank` only). 1 is the paper's draw; 4
     helps against the branch's elevation blindness at desk scale without curing every seed (docs/concepts.md)."""
+    measured: MeasuredRoomsConfig = field(default_factory=MeasuredRoomsConfig)
 
 
 @dataclass

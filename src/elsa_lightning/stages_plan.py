@@ -21,6 +21,7 @@ from typing import Any
 
 from elsa_lightning.captions.rewritten import content_hash
 from elsa_lightning.checks import leaves
+from elsa_lightning.measured_rooms import measured_content
 from elsa_lightning.schema import NOT_IDENTITY, CoordCnnConfig, Experiment, MiniLmConfig
 
 STAGES = ("rooms", "features_train", "features_eval", "text_states", "pretraining", "train", "embed", "evaluate")
@@ -43,7 +44,7 @@ STAGE_VERSIONS = {
 
 _RENDERING = ("audio", "features", "data.corpus", "data.mono_policy", "data.seed")
 _EVAL_RENDERING = ("data.eval_versions", "data.eval_min_examples")
-_TRAINING_ROOMS = ("rooms.mode", "rooms.refresh", "rooms.elevation_balance")
+_TRAINING_ROOMS = ("rooms.mode", "rooms.refresh", "rooms.elevation_balance", "rooms.measured.share")
 
 _PAIRING = ("data.corpus", "data.seed", "data.versions", "data.min_examples", "data.mono_share", *_TRAINING_ROOMS)
 _DRAWING = (
@@ -132,6 +133,7 @@ def stage_config(experiment: Experiment, stage: str) -> dict[str, Any]:
 
     Raises:
         DataError: the file of `captions.rewrites` cannot be read.
+        ConfigError: a bank that `rooms.measured` draws from is missing or none.
     """
 
     def within(key: str, groups: Iterable[str]) -> bool:
@@ -145,8 +147,19 @@ def stage_config(experiment: Experiment, stage: str) -> dict[str, Any]:
         del values["data.text_states"]
     if stage == "train" and not experiment.loss.clip.multi_positive:
         del values["loss.clip.multi_positive"]  # results of before it existed stay valid
+    splits = _measured_splits(experiment)
+    if not splits:
+        values = {key: value for key, value in values.items() if not within(key, ("rooms.measured",))}  # as before they existed
+    elif stage == "rooms":
+        values["rooms.measured.content"] = measured_content(experiment.rooms.measured.path, splits)
     path = values.pop("captions.rewrites", "")
     return values | {"captions.rewrites_content": content_hash(path)} if path else values
+
+
+def _measured_splits(experiment: Experiment) -> tuple[str, ...]:
+    """Splits with measured rooms."""
+    measured = experiment.rooms.measured
+    return ("train",) * (measured.share > 0) + ("test",) * (measured.test != "simulated")
 
 
 def _heeds_validation(experiment: Experiment, stage: str) -> bool:

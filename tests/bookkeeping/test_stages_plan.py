@@ -1,9 +1,11 @@
 """Fingerprints: golden values, what changes them and what must not."""
 
+import json
+
 import pytest
 
 from elsa_lightning.config import load_experiment
-from elsa_lightning.errors import DataError
+from elsa_lightning.errors import ConfigError, DataError
 from elsa_lightning.schema import NOT_IDENTITY
 from elsa_lightning.stages_plan import STAGES, fingerprint, plan_rooms, plan_run, stage_config
 
@@ -115,10 +117,43 @@ def test_without_rewritten_captions_runs_of_before_them_stay_valid(experiment_fi
     assert not any("rewrites" in key for stage in STAGES for key in stage_config(experiment, stage))
 
 
-def test_the_rooms_alone_are_those_of_the_whole_plan(experiment_file):
-    experiment = load_experiment(experiment_file, overrides=CACHED).experiment
-    alone, first = plan_rooms(experiment), plan_run(experiment, "c0ffee")[0]
-    assert first.stage == "rooms" and alone == first and alone.config == first.config
+def test_the_rooms_alone_are_those_of_the_whole_plan(experiment_file, tmp_path):
+    measured = [measured_banks(tmp_path, train="1"), "rooms.measured.share=0.5"]
+    for overrides in (CACHED, CACHED + measured):
+        experiment = load_experiment(experiment_file, overrides=overrides).experiment
+        alone, first = plan_rooms(experiment), plan_run(experiment, "c0ffee")[0]
+        assert first.stage == "rooms" and alone == first and alone.config == first.config
+
+
+def measured_banks(folder, **content):
+    """A folder of manifests such as `elsa rooms import` writes."""
+    for split, mark in content.items():
+        (folder / split).mkdir(parents=True, exist_ok=True)
+        (folder / split / "manifest.json").write_text(json.dumps({"content_hash": mark}))
+    return f"rooms.measured.path={folder}"
+
+
+def test_measured_rooms_count_by_content_where_they_are_used(marks, tmp_path):
+    here, there = (measured_banks(tmp_path / name, train="1", test="2") for name in ("a", "b"))
+    other, retest = measured_banks(tmp_path / "c", train="9", test="2"), measured_banks(tmp_path / "d", train="1", test="8")
+    share, test = "rooms.measured.share=0.5", "rooms.measured.test=both"
+    assert marks() == marks(here) == marks(measured_banks(tmp_path / "nothing"))  # a folder that nothing draws from
+    assert changed(marks(), marks(here, share)) == set(STAGES)
+    assert marks(here, share) == marks(there, share) == marks(retest, share)
+    assert changed(marks(here, share), marks(other, share)) == set(STAGES)
+    assert changed(marks(here, share), marks(here, "rooms.measured.share=0.25")) == set(STAGES) - {"rooms", "features_eval"}
+    assert marks(here, test) == marks(other, test) and changed(marks(here, test), marks(retest, test)) == set(STAGES)
+    assert changed(marks(here, test), marks(here, "rooms.measured.test=measured"))
+
+
+def test_missing_measured_rooms_are_refused_when_planning(marks, tmp_path):
+    folder = measured_banks(tmp_path, train="1")
+    assert marks(folder, "rooms.measured.share=0.5")
+    with pytest.raises(ConfigError, match="no bank of measured test rooms"):
+        marks(folder, "rooms.measured.test=measured")
+    (tmp_path / "train" / "manifest.json").write_text("[]")
+    with pytest.raises(ConfigError, match="is no bank's manifest"):
+        marks(folder, "rooms.measured.share=0.5")
 
 
 def test_choosing_the_best_checkpoint_heeds_the_validation_set(marks):

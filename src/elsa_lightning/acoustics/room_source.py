@@ -5,6 +5,7 @@ A draw is a function of the keys (and, for the pool, of the step) alone, so that
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Protocol
 
 import torch
@@ -14,7 +15,7 @@ from elsa_lightning.acoustics.bank import RoomBank
 from elsa_lightning.acoustics.measure import render_measured
 from elsa_lightning.acoustics.sampling import draw_keyed
 from elsa_lightning.errors import ConfigError
-from elsa_lightning.schema import RoomsConfig
+from elsa_lightning.schema import MeasuredRoomsConfig, RoomsConfig
 from elsa_lightning.seeding import seed_of
 
 
@@ -116,8 +117,49 @@ class PoolRooms:
         self._generation[slot] = generation
 
 
+class PartlyMeasured:
+    """Rooms of another source, for a share of the keys measured ones instead. Which, and which of them, is a function of the key alone.
+
+    Args:
+        simulated: draws the other rooms.
+        bank: its measured rows are drawn, equally often.
+        share: of keys.
+        device: where the responses are wanted.
+
+    Raises:
+        ConfigError: the bank has no measured room.
+    """
+
+    def __init__(self, simulated: RoomSource, bank: RoomBank, share: float, device: torch.device | str = "cpu") -> None:
+        if bank.simulated == len(bank):
+            raise ConfigError(
+                "rooms.measured.share is above 0, but the training bank has no measured room", "simulate it again (stage rooms)"
+            )
+        self.simulated, self.share = simulated, share
+        self.measured = BankRooms(bank.measured_rooms(), device)
+
+    def rows(self, keys: Tensor) -> Tensor:
+        """(B,) int64: number of the measured response for keys of measured rooms, −1 for the others."""
+        count, limit = len(self.measured.bank), self.share * 2**63
+        row = [seed_of("measured row", key) % count if seed_of("measured room", key) < limit else -1 for key in keys.tolist()]
+        return torch.tensor(row, dtype=torch.int64)
+
+    def draw(self, keys: Tensor, step: int = 0) -> tuple[Tensor, dict[str, Tensor]]:
+        """See `RoomSource.draw`."""
+        row = self.rows(keys)
+        measured = row >= 0
+        if not measured.any():
+            return self.simulated.draw(keys, step)
+        rir, labels = self.measured.draw(row[measured], step)
+        if measured.all():
+            return rir, labels
+        order = torch.cat([measured.nonzero()[:, 0], (~measured).nonzero()[:, 0]]).argsort().to(rir.device)
+        other, other_labels = self.simulated.draw(keys[~measured.to(keys.device)], step)
+        return torch.cat([rir, other])[order], {name: torch.cat([values, other_labels[name]])[order] for name, values in labels.items()}
+
+
 def build_room_source(rooms: RoomsConfig, sample_rate: int, bank: RoomBank | None = None, device: torch.device | str = "cpu") -> RoomSource:
-    """The room source of `rooms.mode`.
+    """The room source of `rooms.mode`; in modes pool and fresh the bank's measured rooms are mixed in (`rooms.measured.share`).
 
     Raises:
         ConfigError: mode `bank` without a bank, a bank of another sample rate, or a mode that the engine cannot serve.
@@ -130,6 +172,11 @@ def build_room_source(rooms: RoomsConfig, sample_rate: int, bank: RoomBank | Non
                 f"the bank was built at {bank.sample_rate} Hz, audio.sample_rate is {sample_rate}", "build a bank for this rate"
             )
         return BankRooms(bank, device)
+    if rooms.measured.share > 0:
+        if bank is None:
+            raise ConfigError("rooms.measured.share is above 0, but there is no bank", "simulate it first (stage rooms)")
+        source = build_room_source(replace(rooms, measured=MeasuredRoomsConfig()), sample_rate, None, device)
+        return PartlyMeasured(source, bank, rooms.measured.share, device)
     if rooms.engine != "shoebox":
         raise ConfigError(f"rooms.engine {rooms.engine} cannot render during training (mode {rooms.mode})", "use it to build a bank")
     if rooms.mode == "pool":

@@ -80,8 +80,9 @@ class SpatialAudioText(lightning.LightningDataModule):
                 self._datasets[split] = CachedDataset(self.cfg, self.corpus, self.caches[split])
             else:
                 keyed = split == "train" and self.cfg.rooms.mode != "bank"
-                elevation = None if keyed else self._bank(split).labels["elevation"].cpu().numpy()
-                self._datasets[split] = ClipDataset(self.cfg, self.corpus, split, elevation)
+                bank = None if keyed else self._bank(split)
+                rooms = (None, None) if bank is None else (bank.labels["elevation"].cpu().numpy(), bank.simulated)
+                self._datasets[split] = ClipDataset(self.cfg, self.corpus, split, *rooms)
         return self._datasets[split]
 
     @property
@@ -150,6 +151,11 @@ class SpatialAudioText(lightning.LightningDataModule):
     def captions_drawn(self) -> dict[str, int]:
         """How many training captions of each kind (`plain`, `template`, `rewrite`) this process has written."""
         return dict(sorted(self._captioner.drawn.items()))
+
+    def in_measured_room(self, batch: AudioTextBatch) -> torch.Tensor | None:
+        """`(B,)` bool, of a test batch; None where all test rooms are of one kind."""
+        bank = self._bank("test")
+        return batch.room >= bank.simulated if batch.split == "test" and 0 < bank.simulated < len(bank) else None
 
     # loaders
 
@@ -247,7 +253,7 @@ class SpatialAudioText(lightning.LightningDataModule):
         device = self.trainer.strategy.root_device if self.trainer is not None else torch.device("cpu")
         rate = self.cfg.audio.sample_rate
         if split == "train" and self.cfg.rooms.mode != "bank":
-            return build_room_source(self.cfg.rooms, rate, None, device)
+            return build_room_source(self.cfg.rooms, rate, self.banks.get(split), device)
         bank = self._bank(split)
         if bank.sample_rate != rate:
             raise ConfigError(

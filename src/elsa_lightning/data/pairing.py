@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from elsa_lightning.data.manifest import ClipRecord
+from elsa_lightning.errors import ConfigError
 from elsa_lightning.schema import Experiment
 from elsa_lightning.seeding import rng_of, seed_of
 
@@ -41,16 +42,27 @@ class Pairing:
         records: the split's clips.
         split: train, val or test.
         elevation: `(N,)` radians, of the bank's rooms; None when rooms are drawn by key (pool, fresh).
+        simulated: how many of the bank's rooms are simulated, the first ones; None: all.
     """
 
-    def __init__(self, cfg: Experiment, records: Sequence[ClipRecord], split: str, elevation: np.ndarray | None) -> None:
+    def __init__(
+        self, cfg: Experiment, records: Sequence[ClipRecord], split: str, elevation: np.ndarray | None, simulated: int | None = None
+    ) -> None:
         self.split, self.seed = split, cfg.data.seed
         self.clip_ids = [record.clip_id for record in records]
         self.train = split == "train"
         self.mono_share = cfg.data.mono_share if self.train else 0.0
         as_recorded = not self.train and bool(records) and all(record.recorded for record in records)
         self.versions = 1 if as_recorded else versions_of(cfg, len(records), split)  # no room to vary: one version says it all
-        self.cumulative = None if elevation is None else _cumulative(elevation, cfg.rooms.elevation_balance if self.train else 1.0)
+        self.cumulative: tuple[np.ndarray, ...] | None = None
+        if elevation is not None:
+            weight = _weights(elevation, cfg.rooms.elevation_balance if self.train else 1.0)
+            measured = np.arange(len(elevation)) >= (len(elevation) if simulated is None else simulated)
+            if self.train and cfg.rooms.measured.share > 0 and not measured.any():
+                remedy = "simulate it again (stage rooms)"
+                raise ConfigError("rooms.measured.share is above 0, but the training bank has no measured room", remedy)
+            shares = (cfg.rooms.measured.share,) if self.train else (0.0, 1.0)  # outside training every other version is measured
+            self.cumulative = tuple(_cumulative(weight, measured, share) for share in shares)
 
     def __len__(self) -> int:
         return len(self.clip_ids) * self.versions
@@ -61,8 +73,12 @@ class Pairing:
         key = seed_of("item", self.seed, self.split, epoch if self.train else 0, version, self.clip_ids[clip])
         rng = np.random.default_rng(key)
         mono, where = rng.random(2)
-        room = key if self.cumulative is None else int(np.searchsorted(self.cumulative, where, side="right"))
+        room = key if self.cumulative is None else self._room(version, where)
         return Item(clip, version, room, bool(mono >= self.mono_share), key, rng if self.train else None)
+
+    def _room(self, version: int, where: float) -> int:
+        """Row of the bank at `where` in [0, 1) of the chances."""
+        return int(np.searchsorted(self.cumulative[version % len(self.cumulative)], where, side="right"))
 
 
 def versions_of(cfg: Experiment, clips: int, split: str) -> int:
@@ -79,9 +95,23 @@ def example_key(seed: int, split: str, epoch: int, index: int) -> int:
     return seed_of("example", seed, split, epoch, index)
 
 
-def _cumulative(elevation: np.ndarray, balance: float) -> np.ndarray:
-    """Cumulative chance `(N,)` of each room; ends at exactly 1."""
-    weight = np.where(np.abs(np.rad2deg(elevation)) > BALANCED_ELEVATION_DEG, balance, 1.0)
+def _weights(elevation: np.ndarray, balance: float) -> np.ndarray:
+    """How often each room `(N,)` is drawn, relative to the others."""
+    return np.where(np.abs(np.rad2deg(elevation)) > BALANCED_ELEVATION_DEG, balance, 1.0)
+
+
+def _cumulative(weight: np.ndarray, measured: np.ndarray, share: float) -> np.ndarray:
+    """Cumulative chance `(N,)` of each room; ends at exactly 1.
+
+    Args:
+        weight: `(N,)`, of simulated rooms; measured ones are drawn equally often.
+        measured: `(N,)` bool.
+        share: of draws from measured rooms, where there are both kinds.
+    """
+    if measured.any() and not measured.all():
+        weight = np.where(measured, share / measured.sum(), (1 - share) * weight / weight[~measured].sum())
+    elif measured.any():
+        weight = np.ones_like(weight)
     total = np.cumsum(weight)
     return total / total[-1]
 

@@ -67,6 +67,8 @@ def embed_clips(module: ElsaModule, data: SpatialAudioText, loader, device: str)
         with inference_autocast(module.cfg.trainer.precision, device):
             audio = module.model.embed_audio(module.features(batch))
         values = {"audio": audio, "direction": batch.direction, "label": batch.label, "is_spatial": batch.is_spatial}
+        measured = data.in_measured_room(batch)
+        values |= {} if measured is None else {"in_measured_room": measured}
         for name, value in {**values, **batch.spatial}.items():
             parts.setdefault(name, []).append(value.cpu())
     return {name: torch.cat(values) for name, values in parts.items()}

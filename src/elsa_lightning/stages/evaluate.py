@@ -40,6 +40,10 @@ def run(stage: Stage) -> dict:
     found, absent = localize(tensors, stage.cfg)
     metrics |= {f"localization/{name}": value for name, value in found.items()}
     missing |= {f"localization/{name}": reason for name, reason in absent.items()}
+    for kind, part in by_rooms(tensors).items():
+        for family, (found, absent) in {"zero_shot": classify(part), "localization": localize(part, stage.cfg)}.items():
+            metrics |= {f"{kind}/{family}/{name}": value for name, value in found.items()}
+            missing |= {f"{kind}/{family}/{name}": reason for name, reason in absent.items()}
     meta = {
         "gallery": {
             "clips": facts["gallery"],
@@ -50,6 +54,15 @@ def run(stage: Stage) -> dict:
     } | ({"absent": missing} if missing else {})
     (stage.folder / "metrics.json").write_text(json.dumps({"metrics": {k: float(v) for k, v in metrics.items()}, "meta": meta}, indent=1))
     return meta
+
+
+def by_rooms(tensors: dict[str, Tensor]) -> dict[str, dict[str, Tensor]]:
+    """The same embeddings with the test clips in simulated or in measured rooms alone; empty where all test rooms are of one kind."""
+    if "test/in_measured_room" not in tensors:
+        return {}
+    measured = tensors["test/in_measured_room"]
+    kinds = {"simulated": ~measured, "measured": measured}
+    return {kind: {k: v[here] if k.startswith("test/") else v for k, v in tensors.items()} for kind, here in kinds.items()}
 
 
 def retrieve(tensors: dict[str, Tensor]) -> dict[str, float]:

@@ -1,8 +1,13 @@
-"""Stage `rooms`: simulate the banks of training, validation and test rooms."""
+"""Stage `rooms`: simulate the banks of training, validation and test rooms, and add the measured ones."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 from elsa_lightning.acoustics.bank import RoomBank, build_bank
+from elsa_lightning.acoustics.measured.mixing import fitted, joined
+from elsa_lightning.schema import Experiment
 from elsa_lightning.stages.execute import Stage
 
 SPLITS = ("train", "val", "test")
@@ -20,9 +25,25 @@ def run(stage: Stage) -> dict:
             def progress(done: int, of: int, before: int = before, split: str = split) -> None:
                 stage.status(before + done, total, f"simulating {split} rooms")
 
-            build_bank(cfg.rooms, cfg.audio.sample_rate, split, progress=progress).save(folder)
+            build_split(cfg, split, progress).save(folder)
         before += counts[split]
     return {"rooms": counts}
+
+
+def build_split(cfg: Experiment, split: str, progress: Callable[[int, int], None]) -> RoomBank:
+    """The split's rooms: simulated, with the measured ones after them, or measured alone, as `rooms.measured` says.
+
+    Raises:
+        DataError: the measured bank is missing or damaged, or does not fit.
+    """
+    measured = cfg.rooms.measured
+    added = None
+    if {"train": measured.share > 0, "test": measured.test != "simulated"}.get(split):
+        added = fitted(RoomBank.load(Path(measured.path) / split), cfg.rooms, cfg.audio.sample_rate)
+        if split == "test" and measured.test == "measured":
+            return added
+    simulated = build_bank(cfg.rooms, cfg.audio.sample_rate, split, progress=progress)
+    return simulated if added is None else joined(simulated, added)
 
 
 def load_banks(stage: Stage) -> dict[str, RoomBank]:

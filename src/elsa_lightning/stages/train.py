@@ -102,15 +102,17 @@ def training_labels(bank: RoomBank, corpus: Corpus | None, name: str) -> Tensor:
         The label of each room and recording. Recordings alone that know fewer than two values of it have no spread to scale by; then the
         rooms' are the unit.
     """
+    rooms = bank.labels[name]
+    rooms = rooms[~rooms.isnan()]  # nobody may have measured a real room's
     records = corpus.records("train") if corpus is not None else []
     recorded = [record for record in records if record.recorded]
     if not recorded:
-        return bank.labels[name]
+        return rooms
     values = torch.tensor([internal_labels(record)[name] for record in recorded])
     values = values[~values.isnan()]
     if len(recorded) < len(records):
-        return torch.cat([bank.labels[name].cpu(), values])
-    return values if len(values.unique()) > 1 else bank.labels[name]
+        return torch.cat([rooms.cpu(), values])
+    return values if len(values.unique()) > 1 else rooms
 
 
 def load_trained(cfg: Experiment, folder: pathlib.Path, checkpoint: str) -> ElsaModule:
