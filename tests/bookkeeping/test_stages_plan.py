@@ -87,6 +87,8 @@ def test_a_knob_that_is_off_is_not_in_the_fingerprint(experiment_file):
     off = stage_config(load_experiment(experiment_file).experiment, "train")
     on = stage_config(load_experiment(experiment_file, overrides=["loss.clip.multi_positive=true"]).experiment, "train")
     assert "loss.clip.multi_positive" not in off and on.keys() - off.keys() == {"loss.clip.multi_positive"}
+    for stage in STAGES:
+        assert not any(key.startswith("rooms.measured") for key in stage_config(load_experiment(experiment_file).experiment, stage))
 
 
 def test_what_is_not_identity_changes_nothing(marks):

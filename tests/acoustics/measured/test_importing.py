@@ -11,7 +11,8 @@ import torch
 from elsa_lightning.acoustics.bank import MEASURED, RoomBank
 from elsa_lightning.acoustics.engine_pyroomacoustics import render_measured_pyroomacoustics
 from elsa_lightning.acoustics.measure import OCTAVE_T30
-from elsa_lightning.acoustics.measured.importing import Target, import_folder, save_banks
+from elsa_lightning.acoustics.measured.importing import BY_ROOM, Target, _splits, import_folder, save_banks
+from elsa_lightning.acoustics.measured.response import Response
 from elsa_lightning.acoustics.measured.table import Stated
 from elsa_lightning.acoustics.sampling import draw_rooms
 from elsa_lightning.errors import DataError
@@ -135,6 +136,19 @@ def test_a_room_is_in_one_split(tmp_path, truth):
     write_table(folder, [row_of(truth, i, split=("train", "test")[i % 2]) for i in range(6)])
     with pytest.raises(DataError, match="room 'hall 0' is in the splits test and train"):
         import_folder(folder, TARGET, PLAIN)
+
+
+def test_rooms_without_a_split_follow_from_their_names():
+    def response(room, split=""):
+        return Response("", str(room), np.empty((0, 0), np.float32), RATE, 0.0, 0.0, split=split)
+
+    many = [response(room) for room in range(600) for _ in range(2)]
+    found = _splits(many, BY_ROOM, (0.5, 0.2, 0.3))
+    assert found[::2] == found[1::2]  # two responses of a room
+    assert [found.count(split) / 1200 for split in ("train", "val", "test")] == pytest.approx([0.5, 0.2, 0.3], abs=0.05)
+    assert _splits(many[100:], BY_ROOM, (0.5, 0.2, 0.3)) == found[100:]  # whatever else is there
+    one_says_it = _splits([response(0), response(0, "test"), response(0)], BY_ROOM, (1, 0, 0))
+    assert one_says_it == ["test"] * 3
 
 
 def test_files_of_one_folder_are_one_room(tmp_path, truth):
