@@ -21,6 +21,8 @@ def load(tmp_path):
         (["rooms.mode=pool", "data.rendering=cached"], "simulated during training", "data.rendering=stream"),
         (["rooms.mode=fresh", "data.rendering=cached"], "simulated during training", "rooms.mode=bank"),
         (["rooms.mode=pool", "rooms.elevation_balance=4"], "drawn as they come", "rooms.elevation_balance=1"),
+        (["rooms.mode=fresh", "rooms.near_balance=4"], "drawn as they come", "rooms.near_balance=1"),
+        (["rooms.near_balance=0"], "`rooms.near_balance` is 0", "explain"),
         (["rooms.mode=fresh", "rooms.engine=pyroomacoustics"], "builds banks", "rooms.engine=shoebox"),
         (["rooms.engine=pyroomacoustics_images"], "no scattering", "rooms.diffuseness=[0,0]"),
         ([f"captions.per_clip={fewest_frames() + 1}"], "sentence forms", f"at most {fewest_frames()}"),

@@ -19,6 +19,7 @@ POSITIVE = (
     "rooms.test",
     "rooms.rir_s",
     "rooms.elevation_balance",
+    "rooms.near_balance",
     "data.versions",
     "data.eval_versions",
     "captions.per_clip",
@@ -171,9 +172,10 @@ def _check_rooms(experiment: Experiment) -> None:
         bank_only = f"`rooms.mode` is {rooms.mode}, whose rooms are "
         if experiment.data.rendering == "cached":
             _fail("data.rendering", "cached", bank_only + "simulated during training", "set data.rendering=stream, or rooms.mode=bank")
-        if rooms.elevation_balance != 1:
-            remedy = "set rooms.elevation_balance=1, or rooms.mode=bank"
-            _fail("rooms.elevation_balance", rooms.elevation_balance, bank_only + "drawn as they come", remedy)
+        for name in ("elevation_balance", "near_balance"):
+            if getattr(rooms, name) != 1:
+                remedy = f"set rooms.{name}=1, or rooms.mode=bank"
+                _fail(f"rooms.{name}", getattr(rooms, name), bank_only + "drawn as they come", remedy)
     for name in ("ranges", "test_ranges"):
         ranges = getattr(rooms, name)
         for field in ("floor_area_m2", "height_m", "distance_m", "t30_s"):

@@ -92,6 +92,9 @@ class RoomsConfig:
     elevation_balance: float = 1.0
     """Training rooms with |elevation| > 40° are drawn this many times as often (mode `bank` only). 1 is the paper's draw; 4
     helps against the branch's elevation blindness at desk scale without curing every seed (docs/concepts.md)."""
+    near_balance: float = 1.0
+    """Training rooms whose source is nearer than 1 m ("near" in captions) are drawn this many times as often (mode `bank` only), on top of
+    `elevation_balance`. 1 is the paper's draw: of distances uniform within 0.5–4 m, one in seven is near."""
     measured: MeasuredRoomsConfig = field(default_factory=MeasuredRoomsConfig)
 
 

@@ -44,7 +44,7 @@ STAGE_VERSIONS = {
 
 _RENDERING = ("audio", "features", "data.corpus", "data.mono_policy", "data.seed")
 _EVAL_RENDERING = ("data.eval_versions", "data.eval_min_examples")
-_TRAINING_ROOMS = ("rooms.mode", "rooms.refresh", "rooms.elevation_balance", "rooms.measured.share")
+_TRAINING_ROOMS = ("rooms.mode", "rooms.refresh", "rooms.elevation_balance", "rooms.near_balance", "rooms.measured.share")
 
 _PAIRING = ("data.corpus", "data.seed", "data.versions", "data.min_examples", "data.mono_share", *_TRAINING_ROOMS)
 _DRAWING = (
@@ -84,6 +84,12 @@ SKIPS: dict[str, tuple[str, ...]] = {
     "train": (*_EVAL_RENDERING, "captions.per_clip"),
 }
 """Stage → keys below those of `READS` that do not change its result. (Training heeds validation figures only to select the best.)"""
+
+LATER: dict[str, Any] = {
+    "loss.clip.multi_positive": False,
+    "rooms.near_balance": 1.0,
+}
+"""Keys that came later → value at which nothing changes: left out of fingerprints there, so that results of before stay valid."""
 
 READS_CORPUS = ("features_train", "features_eval", "text_states", "pretraining", "train", "embed")
 """Stages whose fingerprint holds the corpus' content."""
@@ -145,8 +151,7 @@ def stage_config(experiment: Experiment, stage: str) -> dict[str, Any]:
         del values["trainer.epochs"]
     if stage == "train" and not _shares_text_states(experiment):
         del values["data.text_states"]
-    if stage == "train" and not experiment.loss.clip.multi_positive:
-        del values["loss.clip.multi_positive"]  # results of before it existed stay valid
+    values = {key: value for key, value in values.items() if key not in LATER or value != LATER[key]}
     splits = _measured_splits(experiment)
     if not splits:
         values = {key: value for key, value in values.items() if not within(key, ("rooms.measured",))}  # as before they existed

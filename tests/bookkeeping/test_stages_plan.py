@@ -4,10 +4,11 @@ import json
 
 import pytest
 
+from elsa_lightning.checks import leaves
 from elsa_lightning.config import load_experiment
 from elsa_lightning.errors import ConfigError, DataError
-from elsa_lightning.schema import NOT_IDENTITY
-from elsa_lightning.stages_plan import STAGES, fingerprint, plan_rooms, plan_run, stage_config
+from elsa_lightning.schema import NOT_IDENTITY, Experiment
+from elsa_lightning.stages_plan import LATER, STAGES, fingerprint, plan_rooms, plan_run, stage_config
 
 CACHED = ["data.rendering=cached", "data.text_states=shared", "model.text.name=minilm", "pretraining.steps=5", "trainer.steps=10"]
 
@@ -50,6 +51,7 @@ def changed(before, after):
         ("audio.sample_rate=44100", set(STAGES)),
         ("audio.clip_s=5", set(STAGES) - {"rooms", "text_states"}),
         ("rooms.elevation_balance=4", {"features_train", "text_states", "pretraining", "train", "embed", "evaluate"}),
+        ("rooms.near_balance=4", {"features_train", "text_states", "pretraining", "train", "embed", "evaluate"}),
         ("augmentation.mismatch_db=1", {"features_train", "pretraining", "train", "embed", "evaluate"}),
         ("augmentation.yaw=true", {"text_states", "pretraining", "train", "embed", "evaluate"}),
         ("features.mel.mels=32", set(STAGES) - {"rooms", "text_states"}),
@@ -82,13 +84,20 @@ def test_a_value_changes_the_stages_that_read_it_and_those_after(marks, override
     assert changed(marks(), marks(override)) == stages
 
 
-def test_a_knob_that_is_off_is_not_in_the_fingerprint(experiment_file):
-    """Results of before `loss.clip.multi_positive` existed stay valid."""
+@pytest.mark.parametrize(("key", "value"), [("loss.clip.multi_positive", "true"), ("rooms.near_balance", "2")])
+def test_a_knob_that_came_later_and_is_off_is_not_in_the_fingerprint(experiment_file, key, value):
+    """Results of before it existed stay valid."""
     off = stage_config(load_experiment(experiment_file).experiment, "train")
-    on = stage_config(load_experiment(experiment_file, overrides=["loss.clip.multi_positive=true"]).experiment, "train")
-    assert "loss.clip.multi_positive" not in off and on.keys() - off.keys() == {"loss.clip.multi_positive"}
+    on = stage_config(load_experiment(experiment_file, overrides=[f"{key}={value}"]).experiment, "train")
+    assert key not in off and on.keys() - off.keys() == {key}
     for stage in STAGES:
         assert not any(key.startswith("rooms.measured") for key in stage_config(load_experiment(experiment_file).experiment, stage))
+
+
+def test_later_knobs_are_left_out_at_their_defaults():
+    """Or the default would not be what results of before mean."""
+    values = dict(leaves(Experiment()))
+    assert {key: values[key] for key in LATER} == LATER
 
 
 def test_what_is_not_identity_changes_nothing(marks):

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from elsa_lightning.captions.attributes import RULES
 from elsa_lightning.data.manifest import ClipRecord
-from elsa_lightning.data.pairing import Pairing, versions_of
+from elsa_lightning.data.pairing import NEAR_M, Pairing, versions_of
 
 RECORDS = [ClipRecord(f"c{i}", "train", "", ("a",)) for i in range(600)]
 
@@ -19,6 +20,29 @@ def test_high_and_low_rooms_are_drawn_more_often_in_training_only(cfg):
         expected = weight * steep.sum() / (weight * steep.sum() + (~steep).sum())
         assert steep[rooms].mean() == pytest.approx(expected, abs=0.025)
         assert rooms.min() >= 0 and rooms.max() < 121 and len(set(rooms)) == 121
+
+
+def test_near_rooms_are_drawn_more_often_in_training_only(cfg):
+    """With both balances a near and steep room counts their product."""
+    distance, elevation = np.linspace(0.5, 4.0, 141), np.deg2rad(np.tile([0.0, 50.0, -10.0], 47))
+    near, steep = distance < 1, np.abs(elevation) > 0.7
+    cfg.rooms.elevation_balance, cfg.rooms.near_balance, cfg.data.versions, cfg.data.eval_versions = 3.0, 5.0, 20, 20
+    for split, high, close in (("train", 3.0, 5.0), ("test", 1.0, 1.0)):
+        pairing = Pairing(cfg, RECORDS, split, elevation, distance=distance)
+        rooms = np.array([pairing.item(i).room for i in range(len(pairing))])
+        weight = np.where(near, close, 1.0) * np.where(steep, high, 1.0)
+        for kind in (near, steep, near & steep):
+            assert kind[rooms].mean() == pytest.approx(weight[kind].sum() / weight.sum(), abs=0.02)
+    assert near.mean() == pytest.approx(1 / 7, abs=0.01) and RULES["distance"][1][0].high == NEAR_M  # the bound of the word
+
+
+def test_near_balance_needs_distances_and_spares_the_draw_when_off(cfg):
+    plain = Pairing(cfg, RECORDS, "train", np.zeros(50))
+    given = Pairing(cfg, RECORDS, "train", np.zeros(50), distance=np.linspace(0.5, 4.0, 50))
+    assert np.array_equal(plain.cumulative, given.cumulative)
+    cfg.rooms.near_balance = 2.0
+    with pytest.raises(ValueError, match="near_balance"):
+        Pairing(cfg, RECORDS, "train", np.zeros(50))
 
 
 def test_mono_share_in_training_only(cfg):

@@ -81,8 +81,11 @@ class SpatialAudioText(lightning.LightningDataModule):
             else:
                 keyed = split == "train" and self.cfg.rooms.mode != "bank"
                 bank = None if keyed else self._bank(split)
-                rooms = (None, None) if bank is None else (bank.labels["elevation"].cpu().numpy(), bank.simulated)
-                self._datasets[split] = ClipDataset(self.cfg, self.corpus, split, *rooms)
+                if bank is None:
+                    self._datasets[split] = ClipDataset(self.cfg, self.corpus, split, None)
+                else:
+                    elevation, distance = (bank.labels[name].cpu().numpy() for name in ("elevation", "distance_m"))
+                    self._datasets[split] = ClipDataset(self.cfg, self.corpus, split, elevation, bank.simulated, distance)
         return self._datasets[split]
 
     @property

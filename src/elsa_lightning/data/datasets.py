@@ -52,14 +52,22 @@ class ClipDataset:
         cfg: the experiment.
         corpus: sounds.
         split: train, val or test.
-        elevation, simulated: of the bank's rooms, see `Pairing`.
+        elevation, simulated, distance: of the bank's rooms, see `Pairing`.
     """
 
-    def __init__(self, cfg: Experiment, corpus: Corpus, split: str, elevation: np.ndarray | None, simulated: int | None = None) -> None:
+    def __init__(
+        self,
+        cfg: Experiment,
+        corpus: Corpus,
+        split: str,
+        elevation: np.ndarray | None,
+        simulated: int | None = None,
+        distance: np.ndarray | None = None,
+    ) -> None:
         self.cfg, self.corpus, self.split = cfg, corpus, split
         self.records = corpus.records(split)
         self.labels = {label: i for i, label in enumerate(corpus.labels)}
-        self.pairing = Pairing(cfg, self.records, split, elevation, simulated)
+        self.pairing = Pairing(cfg, self.records, split, elevation, simulated, distance)
         self._last: tuple[int, np.ndarray | None] = (-1, None)
         self.lead = round(cfg.rooms.rir_s * cfg.audio.sample_rate) if cfg.audio.preroll else 0
 
@@ -142,7 +150,7 @@ class SilentDataset:
         self.seed, self.streamed = cfg.seed, cfg.data.rendering == "stream"
         self.records = [record.with_captions() for record in corpus.records("train")]
         self.spatial = {name: values.cpu().numpy() for name, values in bank.labels.items()}
-        self.pairing = Pairing(cfg, self.records, "train", self.spatial["elevation"], bank.simulated)
+        self.pairing = Pairing(cfg, self.records, "train", self.spatial["elevation"], bank.simulated, self.spatial["distance_m"])
 
     def __len__(self) -> int:
         return len(self.pairing)

@@ -17,6 +17,8 @@ from elsa_lightning.seeding import rng_of, seed_of
 
 BALANCED_ELEVATION_DEG = 40.0
 """Rooms whose source lies higher or lower than this are drawn `rooms.elevation_balance` times as often."""
+NEAR_M = 1.0
+"""Rooms whose source is nearer than this are drawn `rooms.near_balance` times as often: the bound of the word "near"."""
 
 
 @dataclass(frozen=True)
@@ -43,10 +45,20 @@ class Pairing:
         split: train, val or test.
         elevation: `(N,)` radians, of the bank's rooms; None when rooms are drawn by key (pool, fresh).
         simulated: how many of the bank's rooms are simulated, the first ones; None: all.
+        distance: `(N,)` metres, of the bank's rooms; needed where `rooms.near_balance` is not 1.
+
+    Raises:
+        ValueError: distances are needed and not given.
     """
 
     def __init__(
-        self, cfg: Experiment, records: Sequence[ClipRecord], split: str, elevation: np.ndarray | None, simulated: int | None = None
+        self,
+        cfg: Experiment,
+        records: Sequence[ClipRecord],
+        split: str,
+        elevation: np.ndarray | None,
+        simulated: int | None = None,
+        distance: np.ndarray | None = None,
     ) -> None:
         self.split, self.seed = split, cfg.data.seed
         self.clip_ids = [record.clip_id for record in records]
@@ -56,7 +68,8 @@ class Pairing:
         self.versions = 1 if as_recorded else versions_of(cfg, len(records), split)  # no room to vary: one version says it all
         self.cumulative: tuple[np.ndarray, ...] | None = None
         if elevation is not None:
-            weight = _weights(elevation, cfg.rooms.elevation_balance if self.train else 1.0)
+            balances = (cfg.rooms.elevation_balance, cfg.rooms.near_balance) if self.train else (1.0, 1.0)
+            weight = _weights(elevation, distance, *balances)
             measured = np.arange(len(elevation)) >= (len(elevation) if simulated is None else simulated)
             if self.train and cfg.rooms.measured.share > 0 and not measured.any():
                 remedy = "simulate it again (stage rooms)"
@@ -95,9 +108,14 @@ def example_key(seed: int, split: str, epoch: int, index: int) -> int:
     return seed_of("example", seed, split, epoch, index)
 
 
-def _weights(elevation: np.ndarray, balance: float) -> np.ndarray:
+def _weights(elevation: np.ndarray, distance: np.ndarray | None, elevation_balance: float, near_balance: float) -> np.ndarray:
     """How often each room `(N,)` is drawn, relative to the others."""
-    return np.where(np.abs(np.rad2deg(elevation)) > BALANCED_ELEVATION_DEG, balance, 1.0)
+    weight = np.where(np.abs(np.rad2deg(elevation)) > BALANCED_ELEVATION_DEG, elevation_balance, 1.0)
+    if near_balance == 1:
+        return weight
+    if distance is None:
+        raise ValueError("rooms.near_balance needs the distances of the rooms")
+    return weight * np.where(distance < NEAR_M, near_balance, 1.0)
 
 
 def _cumulative(weight: np.ndarray, measured: np.ndarray, share: float) -> np.ndarray:
