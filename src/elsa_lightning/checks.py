@@ -23,6 +23,8 @@ POSITIVE = (
     "data.versions",
     "data.eval_versions",
     "captions.per_clip",
+    "augmentation.aliasing_hz",
+    "augmentation.self_noise_corner_hz",
     "features.mel.n_fft",
     "features.mel.hop",
     "features.mel.mels",
@@ -51,12 +53,19 @@ SHARES = (
     "data.mono_share",
     "captions.spatial_share",
     "captions.word_keep",
+    "augmentation.start_share",
+    "augmentation.clip_share",
     "model.semantic.dropout",
     "model.spatial.dropout",
 )
 """Values between 0 and 1."""
 
-SIGNED = ("audio.strip_db", "augmentation.noise_snr_db", "rooms.ranges.elevation_deg", "rooms.test_ranges.elevation_deg")
+SIGNED = (
+    "audio.strip_db",
+    *(f"augmentation.{name}" for name in ("noise_snr_db", "self_noise_snr_db", "rumble_snr_db", "level_dbfs")),
+    "rooms.ranges.elevation_deg",
+    "rooms.test_ranges.elevation_deg",
+)
 """Values that may be negative; all other numbers may not."""
 
 RANGES = (
@@ -69,6 +78,13 @@ RANGES = (
     "diffuseness",
     "noise_snr_db",
     "low_cut_hz",
+    "start_s",
+    "aliasing_hz",
+    "self_noise_snr_db",
+    "self_noise_corner_hz",
+    "rumble_snr_db",
+    "clip_db",
+    "level_dbfs",
     "betas",
     "absorption",
 )
@@ -77,7 +93,9 @@ RANGES = (
 SIZES = ("width", "vocab_size", "hidden_size", "layers", "heads", "pooling_heads", "max_tokens", "bands", "attributes", "intermediate_size")
 """Names of a model's fields that must be greater than 0."""
 
-MAY_BE_EMPTY = ("augmentation.noise_snr_db", "augmentation.low_cut_hz")
+MAY_BE_EMPTY = tuple(
+    f"augmentation.{name}" for name in ("noise_snr_db", "low_cut_hz", "aliasing_hz", "self_noise_snr_db", "rumble_snr_db", "level_dbfs")
+)
 """Ranges for which empty means off."""
 
 MEASURED_REMEDY = "--set rooms.measured.path=FOLDER, which `elsa rooms import` wrote"

@@ -8,10 +8,11 @@ whose dataclass depends on its `name`: see `VARIANTS`. Defaults are the paper's 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
+from elsa_lightning.schema_augmentation import AugmentationConfig
 from elsa_lightning.schema_data import (
     AudioConfig,
-    AugmentationConfig,
     CaptionConfig,
     DataConfig,
     Esc50Config,
@@ -47,6 +48,7 @@ from elsa_lightning.schema_training import (
 
 __all__ = [
     "CHOICES",
+    "LATER",
     "NOT_IDENTITY",
     "VARIANTS",
     "AudioConfig",
@@ -145,3 +147,14 @@ NOT_IDENTITY: tuple[str, ...] = (
 )
 """Fields that do not change what a run computes: left out of fingerprints (a corpus and measured rooms on disk enter by their content
 hashes)."""
+
+_AUGMENTATION = (
+    *("start_share", "start_s", "rotation_deg", "aliasing_hz", "aliasing_leak", "delay_us", "phase_deg", "eq_db"),
+    *("self_noise_snr_db", "self_noise_corner_hz", "rumble_snr_db", "dc_offset", "clip_share", "clip_db", "level_dbfs"),
+)
+LATER: dict[str, Any] = {
+    **{f"augmentation.{name}": getattr(AugmentationConfig(), name) for name in _AUGMENTATION},
+    "loss.clip.multi_positive": False,
+    "rooms.near_balance": 1.0,
+}
+"""Keys that came later → value at which nothing changes: there they are no part of an identity, so that results of before stay valid."""

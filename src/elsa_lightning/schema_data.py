@@ -206,25 +206,3 @@ class IntensityConfig:
 class FeatureConfig:
     mel: SpectrogramConfig = field(default_factory=SpectrogramConfig)
     intensity: IntensityConfig = field(default_factory=IntensityConfig)
-
-
-@dataclass
-class AugmentationConfig:
-    """What real recordings differ in, keyed by (seed, epoch, index). Training only. Off in the paper."""
-
-    yaw: bool = False
-    """Turn the scene about the vertical axis by a random angle, labels and words with it (exact)."""
-    mirror: bool = False
-    """Swap left and right in half of the examples, labels and words with it (exact)."""
-    noise_snr_db: list[float] = field(default_factory=list)
-    """Range of the signal-to-noise ratio of added noise, dB; empty: none."""
-    mismatch_db: float = 0.0
-    """Standard deviation of each dipole channel's gain error, dB."""
-    low_cut_hz: list[float] = field(default_factory=list)
-    """Range of a random low cut's corner, Hz; empty: none."""
-    mask_frames: int = 0
-    """Longest masked stretch of log-mel frames."""
-    mask_bands: int = 0
-    """Widest masked stretch of log-mel bands."""
-    mel_gain_db: float = 0.0
-    """Standard deviation of a random overall gain of the log-mel, dB."""

@@ -16,13 +16,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from elsa_lightning.captions.rewritten import content_hash
 from elsa_lightning.checks import leaves
 from elsa_lightning.measured_rooms import measured_content
-from elsa_lightning.schema import NOT_IDENTITY, CoordCnnConfig, Experiment, MiniLmConfig
+from elsa_lightning.schema import LATER, NOT_IDENTITY, AugmentationConfig, CoordCnnConfig, Experiment, MiniLmConfig
 
 STAGES = ("rooms", "features_train", "features_eval", "text_states", "pretraining", "train", "embed", "evaluate")
 """All stages, each after those that it may need."""
@@ -56,6 +56,10 @@ _DRAWING = (
     *(f"trainer.{name}" for name in ("batch_size", "steps", "epochs")),
 )
 
+_OF_FEATURES = ("yaw", "mirror", "mask_frames", "mask_bands", "mel_gain_db")
+ROUGHENING = tuple(f"augmentation.{f.name}" for f in fields(AugmentationConfig) if f.name not in _OF_FEATURES)
+"""What augmentation does to a sound before it becomes features. The rest changes features each time they are drawn."""
+
 READS: dict[str, tuple[str, ...]] = {
     "rooms": ("audio.sample_rate", "rooms"),
     "features_train": (
@@ -64,9 +68,7 @@ READS: dict[str, tuple[str, ...]] = {
         "data.versions",
         "data.min_examples",
         "data.mono_share",
-        "augmentation.noise_snr_db",
-        "augmentation.mismatch_db",
-        "augmentation.low_cut_hz",
+        *ROUGHENING,
     ),
     "features_eval": (*_RENDERING, *_EVAL_RENDERING),
     "text_states": (*_PAIRING, *_DRAWING, "model.text", "trainer.precision"),
@@ -84,12 +86,6 @@ SKIPS: dict[str, tuple[str, ...]] = {
     "train": (*_EVAL_RENDERING, "captions.per_clip"),
 }
 """Stage → keys below those of `READS` that do not change its result. (Training heeds validation figures only to select the best.)"""
-
-LATER: dict[str, Any] = {
-    "loss.clip.multi_positive": False,
-    "rooms.near_balance": 1.0,
-}
-"""Keys that came later → value at which nothing changes: left out of fingerprints there, so that results of before stay valid."""
 
 READS_CORPUS = ("features_train", "features_eval", "text_states", "pretraining", "train", "embed")
 """Stages whose fingerprint holds the corpus' content."""

@@ -7,8 +7,8 @@ import pytest
 from elsa_lightning.checks import leaves
 from elsa_lightning.config import load_experiment
 from elsa_lightning.errors import ConfigError, DataError
-from elsa_lightning.schema import NOT_IDENTITY, Experiment
-from elsa_lightning.stages_plan import LATER, STAGES, fingerprint, plan_rooms, plan_run, stage_config
+from elsa_lightning.schema import LATER, NOT_IDENTITY, Experiment
+from elsa_lightning.stages_plan import STAGES, fingerprint, plan_rooms, plan_run, stage_config
 
 CACHED = ["data.rendering=cached", "data.text_states=shared", "model.text.name=minilm", "pretraining.steps=5", "trainer.steps=10"]
 
@@ -53,6 +53,9 @@ def changed(before, after):
         ("rooms.elevation_balance=4", {"features_train", "text_states", "pretraining", "train", "embed", "evaluate"}),
         ("rooms.near_balance=4", {"features_train", "text_states", "pretraining", "train", "embed", "evaluate"}),
         ("augmentation.mismatch_db=1", {"features_train", "pretraining", "train", "embed", "evaluate"}),
+        ("augmentation.level_dbfs=[-60,-10]", {"features_train", "pretraining", "train", "embed", "evaluate"}),
+        ("augmentation.start_share=0.3", {"features_train", "pretraining", "train", "embed", "evaluate"}),
+        ("augmentation.mask_bands=2", {"pretraining", "train", "embed", "evaluate"}),
         ("augmentation.yaw=true", {"text_states", "pretraining", "train", "embed", "evaluate"}),
         ("features.mel.mels=32", set(STAGES) - {"rooms", "text_states"}),
         ("data.eval_versions=4", {"features_eval", "embed", "evaluate"}),
@@ -84,7 +87,10 @@ def test_a_value_changes_the_stages_that_read_it_and_those_after(marks, override
     assert changed(marks(), marks(override)) == stages
 
 
-@pytest.mark.parametrize(("key", "value"), [("loss.clip.multi_positive", "true"), ("rooms.near_balance", "2")])
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("loss.clip.multi_positive", "true"), ("rooms.near_balance", "2"), ("augmentation.eq_db", "2"), ("augmentation.level_dbfs", "[-9,0]")],
+)
 def test_a_knob_that_came_later_and_is_off_is_not_in_the_fingerprint(experiment_file, key, value):
     """Results of before it existed stay valid."""
     off = stage_config(load_experiment(experiment_file).experiment, "train")

@@ -9,7 +9,8 @@ import torch
 from elsa_lightning.acoustics.ambisonics import W, X, Y, Z, encode
 from elsa_lightning.acoustics.room_source import BankRooms
 from elsa_lightning.data.datasets import ClipDataset, assemble
-from elsa_lightning.data.roughening import low_cut, roughen
+from elsa_lightning.data.roughening import roughen
+from elsa_lightning.data.roughening.response import low_cut
 from elsa_lightning.data.spatialize import Spatializer, level
 from elsa_lightning.data.turning import draw_turn, turn_features, turn_foa, turn_labels
 from elsa_lightning.data.types import PROBE
@@ -99,6 +100,26 @@ def test_turned_labels_are_the_labels_of_the_turned_sound():
     assert torch.allclose(labels["azimuth"], torch.tensor([1.0, 0.0, 2 * math.pi - 5, -1.0]), atol=1e-6)
 
 
+@pytest.mark.parametrize("norm", ["unit", "energy"])
+def test_labels_and_intensity_turn_alike(cfg, norm):
+    """Through the draw of a training batch: what the features say of a plane wave is what its label says."""
+    cfg.features.intensity.norm = norm
+    key, spatial = torch.arange(24) * 5, torch.ones(24, dtype=torch.bool)
+    generator = torch.Generator().manual_seed(0)
+    labels = {"azimuth": torch.rand(24, generator=generator) * 6 - 3, "elevation": torch.rand(24, generator=generator) * 2 - 1}
+    yaw, mirror = draw_turn(key, spatial, AugmentationConfig(yaw=True, mirror=True))
+    foa = encode(torch.randn(24, 4000, generator=generator), unit_vector(labels["azimuth"], labels["elevation"]))
+    turned = turn_labels(labels, yaw, mirror)
+    heard = turn_features(FrontEnd(cfg.features, RATE)(foa), yaw, mirror).intensity[:, :3].mean((2, 3))  # active, x y z
+    expected = unit_vector(turned["azimuth"], turned["elevation"])
+    assert torch.allclose(torch.nn.functional.normalize(heard, dim=1), expected, atol=1e-3)
+    assert (expected - unit_vector(labels["azimuth"], labels["elevation"])).norm(dim=1).min() > 0.01
+
+
+def unit_vector(azimuth, elevation):
+    return torch.stack([azimuth.cos() * elevation.cos(), azimuth.sin() * elevation.cos(), elevation.sin()], 1)
+
+
 def test_turns_are_uniform_and_spare_non_spatial_examples():
     key, spatial = torch.arange(4000), torch.arange(4000) % 2 == 0
     yaw, mirror = draw_turn(key, spatial, AugmentationConfig(yaw=True, mirror=True))
@@ -157,7 +178,7 @@ def test_the_probes_clips_are_roughened_as_in_training(cfg, corpus, banks):
 def test_evaluation_is_never_roughened(cfg, corpus, banks):
     dataset = ClipDataset(cfg, corpus, "val", banks["val"].labels["elevation"].numpy())
     sounds = []
-    for augmentation in (AugmentationConfig(), AugmentationConfig(noise_snr_db=[0.0, 1.0], mismatch_db=3.0)):
+    for augmentation in (AugmentationConfig(), AugmentationConfig(noise_snr_db=[0.0, 1.0], mismatch_db=3.0, start_share=1.0, eq_db=6.0)):
         cfg.augmentation = augmentation
         sounds.append(Spatializer(BankRooms(banks["val"]), cfg)(assemble("val", [dataset[0, i] for i in range(4)])).foa)
     assert torch.equal(*sounds)

@@ -25,6 +25,11 @@ def uniform(key: Tensor, count: int, purpose: str) -> Tensor:
     return (bits.float() + 0.5) / (1 << 23)
 
 
+def sub_key(key: Tensor, purpose: str) -> Tensor:
+    """Another key `(B,)` int64 for one purpose, for what draws by a key itself."""
+    return hash64(key ^ seed_of("keyed", purpose))
+
+
 def between(key: Tensor, low: float, high: float, purpose: str) -> Tensor:
     """Uniform numbers `(B,)` in (low, high)."""
     return low + (high - low) * uniform(key, 1, purpose)[:, 0]

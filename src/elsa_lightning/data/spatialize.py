@@ -11,7 +11,7 @@ from elsa_lightning.acoustics.convolve import convolve
 from elsa_lightning.acoustics.measure import LABELS
 from elsa_lightning.acoustics.room_source import RoomSource
 from elsa_lightning.data.recordings import counted_labels
-from elsa_lightning.data.roughening import roughen
+from elsa_lightning.data.roughening import delay_onset, roughen
 from elsa_lightning.data.turning import turn_foa
 from elsa_lightning.data.types import PROBE, AudioTextBatch
 from elsa_lightning.features import FrontEnd
@@ -94,13 +94,15 @@ class Spatializer(nn.Module):
     def _in_rooms(self, batch: AudioTextBatch, spatial: Tensor, render_key: Tensor) -> Tensor:
         """`(S, 4, T)` of the batch's mono clips; `spatial` and `render_key` `(S,)` are theirs."""
         mono = batch.mono.float()  # (S, P + T)
-        samples = mono.shape[1]
+        samples, rough = mono.shape[1], batch.split in ("train", PROBE)
+        if rough:
+            mono = delay_onset(mono, render_key, self.augmentation, self.clip_samples, self.sample_rate)
         foa = mono.new_zeros(len(mono), CHANNELS, self.clip_samples)
         foa[:, W] = mono[:, samples - self.clip_samples :]
         if spatial.any():
             rir = batch.rir.to(mono.device)
             foa[spatial] = convolve(mono[spatial], rir[spatial], samples)[..., samples - self.clip_samples :]
-        if batch.split in ("train", PROBE):
+        if rough:
             foa = roughen(foa, render_key, self.augmentation, self.sample_rate)
         return foa
 
