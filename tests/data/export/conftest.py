@@ -23,7 +23,8 @@ def bank_folders(banks, tmp_path_factory):
 
 @pytest.fixture
 def rough(cfg):
-    """An experiment that turns, mirrors and roughens its training clips."""
+    """An experiment that turns, mirrors and roughens its training clips, and draws near sources more often."""
+    cfg.rooms.near_balance = 3.0
     cfg.augmentation = AugmentationConfig(yaw=True, mirror=True, **ROUGH)
     return cfg
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import errno
+import json
 import multiprocessing
 import os
 import pathlib
@@ -146,6 +147,11 @@ def test_another_config_is_refused_and_what_is_not_heard_does_not_matter(cfg, co
     before = tree(job.out)
     cfg.trainer.steps, cfg.data.workers, cfg.model.embedding, cfg.data.rendering = 99, 3, 32, "cached"
     assert render(plan(cfg, corpus, bank_folders, ["val"], job.out, "flac"), corpus, workers=0) == 0
+    about = json.loads((job.out / "export.json").read_text())
+    del about["experiment"]["rooms"]["near_balance"], about["experiment"]["augmentation"]["eq_db"]  # keys that came later and are off
+    (job.out / "export.json").write_text(json.dumps(about))
+    assert render(plan(cfg, corpus, bank_folders, ["val"], job.out, "flac"), corpus, workers=0) == 0
+    (job.out / "export.json").write_bytes(before["export.json"])
     cfg.audio.min_s = 0.6
     with pytest.raises(ConfigError, match=r"out holds the export of another config \(audio.min_s: 0.75 there, 0.6 here\)\n  → name a new"):
         render(plan(cfg, corpus, bank_folders, ["val"], job.out, "flac"), corpus, workers=0)

@@ -58,7 +58,7 @@ class Items:
 
     def __init__(self, cfg: Experiment, corpus: Corpus, split: str, rooms: Rooms) -> None:
         self.cfg, self.corpus, self.split, self.rooms = cfg, corpus, split, rooms
-        self.dataset = ClipDataset(cfg, corpus, split, rooms.elevation)
+        self.dataset = ClipDataset(cfg, corpus, split, rooms.elevation, distance=rooms.distance)
         self._spatializer = Spatializer(rooms.source, cfg)
         self._captioner = Captioner(cfg, lambda captions: {})
 

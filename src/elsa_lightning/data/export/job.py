@@ -17,7 +17,7 @@ from elsa_lightning.data.pairing import versions_of
 from elsa_lightning.data.readers import Corpus
 from elsa_lightning.errors import ConfigError, DataError
 from elsa_lightning.provenance import versions
-from elsa_lightning.schema import NOT_IDENTITY, Experiment
+from elsa_lightning.schema import LATER, NOT_IDENTITY, Experiment
 
 ABOUT = "export.json"
 FORMAT = 1
@@ -40,7 +40,7 @@ _UNHEARD = (
     "augmentation.mask_bands",
     "augmentation.mel_gain_db",
 )
-_DRAWS = ("rooms.mode", "rooms.elevation_balance", "rooms.rir_s")
+_DRAWS = ("rooms.mode", "rooms.elevation_balance", "rooms.near_balance", "rooms.rir_s")
 
 
 @dataclass(frozen=True)
@@ -207,7 +207,7 @@ def read_about(out: pathlib.Path) -> dict[str, Any]:
 
 def _identity(found: dict[str, Any]) -> dict[str, Any]:
     """Dotted key → value of all that decides what is heard: what a training's length, model or workers are does not matter."""
-    flat = dict(_leaves(found["experiment"]))
+    flat = {key: value for key, value in _leaves(found["experiment"]) if key not in LATER or value != LATER[key]}
     skipped = (*NOT_IDENTITY, *_UNHEARD, "data.corpus")  # the corpus enters by its content
     rooms = ("rooms",) if len(found["banks"]) < len(found["counts"]) else _DRAWS  # a bank enters by its content
     heard = {key: value for key, value in flat.items() if _within(key, (*_HEARD, *rooms)) and not _within(key, skipped)}

@@ -25,22 +25,22 @@ class Rooms:
 
     Attributes:
         source: gives responses and labels.
-        elevation: `(N,)` rad of a bank's rooms; None where rooms are drawn by key.
+        elevation, distance: `(N,)` rad and m, of a bank's rooms; None where rooms are drawn by key.
         scene: room → its scene (one).
         bank_hash: of the bank's content; empty where there is no bank.
     """
 
     source: RoomSource
     elevation: np.ndarray | None
+    distance: np.ndarray | None
     scene: Callable[[int], Scene]
     bank_hash: str
 
 
 def stored_rooms(bank: RoomBank, content_hash: str) -> Rooms:
     """The rooms of a bank in memory."""
-    return Rooms(
-        BankRooms(bank), bank.labels["elevation"].cpu().numpy(), lambda room: bank.scene.select(slice(room, room + 1)), content_hash
-    )
+    elevation, distance = (bank.labels[name].cpu().numpy() for name in ("elevation", "distance_m"))
+    return Rooms(BankRooms(bank), elevation, distance, lambda room: bank.scene.select(slice(room, room + 1)), content_hash)
 
 
 def fresh_rooms(cfg: Experiment) -> Rooms:
@@ -50,7 +50,7 @@ def fresh_rooms(cfg: Experiment) -> Rooms:
     def scene(key: int) -> Scene:
         return draw_keyed([("fresh", rooms.seed, key)], rooms.ranges, rooms, rate)
 
-    return Rooms(FreshRooms(rooms, rate), None, scene, "")
+    return Rooms(FreshRooms(rooms, rate), None, None, scene, "")
 
 
 def simulated_rooms(source: dict[str, Any], sample_rate: int, content_hash: str) -> Rooms:
@@ -78,7 +78,8 @@ def simulated_rooms(source: dict[str, Any], sample_rate: int, content_hash: str)
             rows = torch.arange(len(keys))
             return bank.rir(rows), bank.label(rows)
 
-    return Rooms(Again(), scenes.labels()["elevation"].numpy(), lambda room: scenes.select(slice(room, room + 1)), content_hash)
+    elevation, distance = (scenes.labels()[name].numpy() for name in ("elevation", "distance_m"))
+    return Rooms(Again(), elevation, distance, lambda room: scenes.select(slice(room, room + 1)), content_hash)
 
 
 def refuse_pool(cfg: Experiment) -> None:
