@@ -7,7 +7,8 @@ import pytest
 import yaml
 from conftest import EXPERIMENT, ROOT, TABLE
 
-from elsa_lightning.config import load_experiment
+from elsa_lightning.checks import leaves
+from elsa_lightning.config import get, load_experiment
 from elsa_lightning.errors import ConfigError
 from elsa_lightning.table_file import find_table, load_table
 from elsa_lightning.tables import describe, parse_seeds, plan, resolve_row
@@ -169,3 +170,26 @@ def test_every_part_of_the_desk_recipe_makes_a_difference():
     trained = {row: {ref.stage: ref.fingerprint for ref in stages}["train"] for (row, _), stages in plans[0].items()}
     assert len(set(trained.values())) == len(trained) == 9
     assert plans[0]["full", 0][-1].run_id == plans[1]["learned_spatial", 0][-1].run_id
+
+
+def test_the_literal_row_is_the_papers_experiment_but_for_the_bands():
+    table = load_table(ROOT / "ablations" / "modern_recipe.yaml")
+    literal = dict(leaves(resolve_row(table, table.row("literal"), None, 0).experiment))
+    paper = dict(leaves(load_experiment(ROOT / "experiments" / "elsa.yaml").experiment))
+    assert {key for key in paper if paper[key] != literal[key]} == {"name", "features.intensity.bands"}
+
+
+def test_every_difference_of_the_modern_recipe_has_its_row():
+    """A row takes a part away to what `literal` has, and together they take away everything in which the two recipes differ."""
+    table = load_table(ROOT / "ablations" / "modern_recipe.yaml")
+    modern, literal = (resolve_row(table, table.row(name), None, 0).experiment for name in ("modern", "literal"))
+    differ = {key for key, value in leaves(modern) if value != get(literal, key)}
+    taken = {key: value for row in table.rows if row.id not in ("literal", "modern") for key, value in row.overrides.items()}
+    assert differ == taken.keys() - {"data.mono_share"} == table.row("literal").overrides.keys() - {"data.mono_share"}
+    assert all(value == get(literal, key) for key, value in taken.items())
+
+
+def test_every_row_of_the_modern_recipe_trains_something_else_on_the_desk():
+    plans = plan(load_table(ROOT / "ablations" / "modern_recipe.yaml"), "desk", lambda corpus: "c0ffee", seeds=[0]).runs
+    trained = {row: {ref.stage: ref.fingerprint for ref in stages}["train"] for (row, _), stages in plans.items()}
+    assert len(set(trained.values())) == len(trained) == 16
