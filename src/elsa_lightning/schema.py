@@ -154,6 +154,7 @@ _AUGMENTATION = (
 )
 LATER: dict[str, Any] = {
     **{f"augmentation.{name}": getattr(AugmentationConfig(), name) for name in _AUGMENTATION},
+    "features.mel.int16": False,
     "loss.clip.multi_positive": False,
     "rooms.near_balance": 1.0,
 }

@@ -187,6 +187,9 @@ class SpectrogramConfig:
     mels: int = 64
     f_min_hz: float = 50.0
     f_max_hz: float = 14000.0
+    int16: bool = False
+    """W passes through 16-bit integers before its log-mel, as in LAION-CLAP's loader: on for LAION's pretrained weights, whose training
+    data did. The intensity is never quantised."""
 
 
 @dataclass

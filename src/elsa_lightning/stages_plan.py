@@ -153,8 +153,9 @@ def stage_config(experiment: Experiment, stage: str) -> dict[str, Any]:
         values = {key: value for key, value in values.items() if not within(key, ("rooms.measured",))}  # as before they existed
     elif stage == "rooms":
         values["rooms.measured.content"] = measured_content(experiment.rooms.measured.path, splits)
-    path = values.pop("captions.rewrites", "")
-    return values | {"captions.rewrites_content": content_hash(path)} if path else values
+    if path := values.pop("captions.rewrites", ""):
+        values["captions.rewrites_content"] = content_hash(path)
+    return values
 
 
 def _measured_splits(experiment: Experiment) -> tuple[str, ...]:

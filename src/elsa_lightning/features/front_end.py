@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from elsa_lightning.acoustics.ambisonics import W
 from elsa_lightning.errors import ConfigError, DataError
-from elsa_lightning.features.intensity import intensity, normalize, power
+from elsa_lightning.features.intensity import floor_of, intensity, normalize_, power
+from elsa_lightning.features.spectrum import blocks, frames_of, int16_round_trip
 from elsa_lightning.schema import FeatureConfig
 
 DB_FLOOR = 1e-10
@@ -50,8 +51,11 @@ class FrontEnd(nn.Module):
         self.cfg = cfg
         self.mel = MelScale(mel.mels, sample_rate, mel.f_min_hz, mel.f_max_hz, mel.n_fft // 2 + 1, norm="slaney", mel_scale="slaney")
         self.bands = MelScale(iv.bands, sample_rate, 50.0, sample_rate / 2, iv.n_fft // 2 + 1) if iv.bands else None
+        top = int(self.mel.fb.any(1).nonzero().max()) + 1  # bins above the highest band are never looked at
+        self.register_buffer("mel_weights", self.mel.fb[:top].clone(), persistent=False)  # (bins, M)
         self.register_buffer("mel_window", torch.hann_window(mel.n_fft), persistent=False)
         self.register_buffer("intensity_window", torch.hann_window(iv.n_fft), persistent=False)
+        self.shared = (mel.n_fft, mel.hop) == (iv.n_fft, iv.hop) and not mel.int16
 
     @torch.no_grad()
     def forward(self, foa: Tensor) -> Features:
@@ -67,21 +71,49 @@ class FrontEnd(nn.Module):
             raise DataError(f"expected FOA of shape (B, 4, T), got {tuple(foa.shape)}", "spatialise mono clips first (`elsa spatialize`)")
         with torch.autocast(foa.device.type, enabled=False):
             foa = foa.float()
-            mel, iv = self.cfg.mel, self.cfg.intensity
-            spectrum = _stft(foa, iv.n_fft, iv.hop, self.intensity_window)  # (B, 4, K, F)
-            shared = (mel.n_fft, mel.hop) == (iv.n_fft, iv.hop)
-            omni = spectrum[:, W] if shared else _stft(foa[:, W : W + 1], mel.n_fft, mel.hop, self.mel_window)[:, 0]  # (B, K, F)
-            energies = self.mel(power(omni))  # (B, M, F)
-            log_mel = 10 * energies.clamp_min(DB_FLOOR).log10().transpose(1, 2)  # (B, F, M)
-            vectors, energy = intensity(spectrum)  # (B, 6, K, F), (B, K, F)
-            if self.bands is not None:
-                vectors, energy = self.bands(vectors), self.bands(energy)  # (B, 6, bands, F), (B, bands, F)
-            vectors = normalize(vectors, energy, iv.norm).transpose(2, 3)  # (B, 6, F, K)
-        return Features(log_mel.unsqueeze(1), vectors.contiguous())
+            frames = frames_of(foa, self.cfg.intensity.n_fft, self.cfg.intensity.hop)  # (B, 4, F, n_fft), a view
+            mels = self._empty(frames, self.mel_weights.shape[1]) if self.shared else None
+            vectors = self._vectors(frames, mels)
+            log_mel = self.log_mel(foa[:, W]) if mels is None else _decibels(mels)
+        return Features(log_mel.unsqueeze(1), vectors)
+
+    @torch.no_grad()
+    def log_mel(self, w: Tensor) -> Tensor:
+        """Log-mel alone, in dB, of the omnidirectional channel `(B, T)`: `(B, F, M)`."""
+        mel = self.cfg.mel
+        w = int16_round_trip(w.float()) if mel.int16 else w.float()
+        frames = frames_of(w.unsqueeze(1), mel.n_fft, mel.hop)  # (B, 1, F, n_fft), a view
+        mels = self._empty(frames, self.mel_weights.shape[1])
+        for clips, part in blocks(frames):
+            self._fill_mels(mels[clips, part], torch.fft.rfft(frames[clips, 0, part] * self.mel_window))
+        return _decibels(mels)
+
+    def _vectors(self, frames: Tensor, mels: Tensor | None) -> Tensor:
+        """Normalised intensity `(B, 6, F, K)`; on the way `mels (B, F, M)` is filled where there is one."""
+        bands = None if self.bands is None else self.bands.fb  # (bins, K)
+        bins = frames.shape[-1] // 2 + 1 if bands is None else bands.shape[1]
+        vectors, energy = frames.new_empty(len(frames), 6, frames.shape[2], bins), self._empty(frames, bins)
+        for clips, part in blocks(frames):
+            spectrum = torch.fft.rfft(frames[clips, :, part] * self.intensity_window)  # (b, 4, f, bins)
+            if mels is not None:
+                self._fill_mels(mels[clips, part], spectrum[:, W])
+            raw, energies = intensity(spectrum)
+            vectors[clips, :, part] = raw if bands is None else raw @ bands
+            energy[clips, part] = energies if bands is None else energies @ bands
+        floor = floor_of(energy)  # (B, 1, 1)
+        for clips, part in blocks(frames):
+            normalize_(vectors[clips, :, part], energy[clips, part], floor[clips], self.cfg.intensity.norm)
+        return vectors
+
+    def _fill_mels(self, mels: Tensor, spectrum: Tensor) -> None:
+        """Mel energies of a spectrum `(b, f, bins)` into `mels (b, f, M)`."""
+        mels.copy_(power(spectrum[..., : len(self.mel_weights)]) @ self.mel_weights)
+
+    @staticmethod
+    def _empty(frames: Tensor, width: int) -> Tensor:
+        return frames.new_empty(len(frames), frames.shape[2], width)  # (B, F, width)
 
 
-def _stft(x: Tensor, n_fft: int, hop: int, window: Tensor) -> Tensor:
-    """Centred STFT of `(B, C, T)` → `(B, C, K, F)`."""
-    batch, channels, length = x.shape
-    spectrum = torch.stft(x.reshape(-1, length), n_fft, hop, window=window, return_complex=True)
-    return spectrum.reshape(batch, channels, *spectrum.shape[-2:])
+def _decibels(mels: Tensor) -> Tensor:
+    """Mel energies in dB, in place."""
+    return mels.clamp_min_(DB_FLOOR).log10_().mul_(10)

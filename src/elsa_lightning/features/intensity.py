@@ -21,20 +21,21 @@ def intensity(spectrum: Tensor) -> tuple[Tensor, Tensor]:
     """Active and reactive intensity, stacked, and the energy.
 
     Args:
-        spectrum: complex STFT `(B, 4, K, F)`, ACN/SN3D.
+        spectrum: complex STFT `(B, 4, …)`, ACN/SN3D, frames and bins in any order.
 
     Returns:
-        vectors `(B, 6, K, F)`: active x, y, z, then reactive x, y, z; energy `(B, K, F)`.
+        vectors `(B, 6, …)`: active x, y, z, then reactive x, y, z; energy `(B, …)`.
     """
-    dipoles = spectrum[:, [X, Y, Z]]  # (B, 3, K, F)
-    product = spectrum[:, W : W + 1].conj() * dipoles  # (B, 3, K, F)
-    energy = 0.5 * power(spectrum).sum(1)  # (B, K, F)
+    dipoles = spectrum[:, [X, Y, Z]]  # (B, 3, …)
+    product = spectrum[:, W : W + 1].conj() * dipoles  # (B, 3, …)
+    energy = 0.5 * power(spectrum).sum(1)  # (B, …)
     return torch.cat([product.real, product.imag], 1), energy
 
 
 def power(spectrum: Tensor) -> Tensor:
     """|·|² of a complex tensor, without the square root that `abs` takes."""
-    return torch.view_as_real(spectrum).square().sum(-1)
+    parts = torch.view_as_real(spectrum)
+    return parts[..., 0].square().addcmul_(parts[..., 1], parts[..., 1])
 
 
 def normalize(vectors: Tensor, energy: Tensor, norm: str) -> Tensor:
@@ -48,11 +49,22 @@ def normalize(vectors: Tensor, energy: Tensor, norm: str) -> Tensor:
     Returns:
         `(B, 6, …)`, every component within [−1, 1].
     """
-    floor = FLOOR * energy.flatten(1).mean(1).reshape(-1, *[1] * (energy.dim() - 1)) + 1e-20  # (B, 1, …)
+    return normalize_(vectors.clone(), energy, floor_of(energy), norm)
+
+
+def floor_of(energy: Tensor) -> Tensor:
+    """Smallest divisor of each clip, `(B, 1, …)`, from the energies `(B, …)` of all its bins."""
+    return FLOOR * energy.flatten(1).mean(1).reshape(-1, *[1] * (energy.dim() - 1)) + 1e-20
+
+
+def normalize_(vectors: Tensor, energy: Tensor, floor: Tensor, norm: str) -> Tensor:
+    """`normalize` in place, for a part of the clips' bins: `floor (B, 1, …)` is that of the whole clips."""
     if norm == "energy":
-        return vectors / (energy + floor).unsqueeze(1)
-    active, reactive = vectors[:, :3], vectors[:, 3:]
-    return torch.cat([part / (part.norm(dim=1) + floor).unsqueeze(1) for part in (active, reactive)], 1)
+        return vectors.div_((energy + floor).unsqueeze(1))
+    for part in (vectors[:, :3], vectors[:, 3:]):
+        squares = part[:, 0].square().addcmul_(part[:, 1], part[:, 1]).addcmul_(part[:, 2], part[:, 2])
+        part.div_(squares.sqrt_().add_(floor).unsqueeze(1))  # `part.norm(dim=1)` is ten times slower on a CPU
+    return vectors
 
 
 def turn(vectors: Tensor, yaw: Tensor, mirror: Tensor) -> Tensor:
