@@ -41,6 +41,7 @@ TORCH_FREE = {
     "lifetime",
     "provenance",
     "verdicts",
+    "weights",
     "corpora",
     "report_markdown",
     "report_terminal",
@@ -64,8 +65,8 @@ MAY_IMPORT = {
     "captions": {"errors", "schema", "seeding"},
     "losses": {"errors", "schema", "seeding", "acoustics"},
     "metrics": {"errors", "schema", "seeding", "acoustics", "losses"},
-    "models": {"errors", "schema", "seeding", "acoustics", "features"},
     "data": {"errors", "schema", "seeding", "atomic", "provenance", "version", "acoustics", "features", "captions", "foley"},
+    "models": {"errors", "schema", "seeding", "weights", "acoustics", "features"},
 }
 """Package → what it may import besides itself."""
 

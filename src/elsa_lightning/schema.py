@@ -156,6 +156,8 @@ LATER: dict[str, Any] = {
     **{f"augmentation.{name}": getattr(AugmentationConfig(), name) for name in _AUGMENTATION},
     "features.mel.int16": False,
     "loss.clip.multi_positive": False,
+    "model.semantic.projection": False,
+    "model.text.projection": False,
     "rooms.near_balance": 1.0,
 }
 """Keys that came later → value at which nothing changes: there they are no part of an identity, so that results of before stay valid."""

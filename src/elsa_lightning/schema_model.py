@@ -12,7 +12,10 @@ class HtsatConfig:
 
     name: str = "htsat"
     checkpoint: str = ""
-    """Hub name or local folder of pretrained weights; empty: random."""
+    """Pretrained weights: hub name or local folder (laion/clap-htsat-unfused), or a file of LAION-CLAP's (`.pt`); empty: random. They
+    bring their own sizes."""
+    projection: bool = False
+    """Take the checkpoint's audio projection too: the audio embedding starts as CLAP's, and the spatial branch without weight in it."""
     spec_size: int = 256
     hidden_size: int = 768
     patch_embeds_hidden_size: int = 96
@@ -73,7 +76,10 @@ class RobertaConfig:
 
     name: str = "roberta"
     checkpoint: str = ""
-    """Hub name or local folder of pretrained weights; empty: random."""
+    """Pretrained weights: hub name or local folder (roberta-base, laion/clap-htsat-unfused), or a file of LAION-CLAP's (`.pt`); empty:
+    random. They bring their own sizes."""
+    projection: bool = False
+    """Take a CLAP checkpoint's text projection too: the text embedding starts as CLAP's."""
     tokenizer: str = "roberta-base"
     """Hub name or local folder of the tokenizer."""
     vocab_size: int = 50265

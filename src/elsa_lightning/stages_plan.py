@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -23,6 +23,7 @@ from elsa_lightning.captions.rewritten import content_hash
 from elsa_lightning.checks import leaves
 from elsa_lightning.measured_rooms import measured_content
 from elsa_lightning.schema import LATER, NOT_IDENTITY, AugmentationConfig, CoordCnnConfig, Experiment, MiniLmConfig
+from elsa_lightning.weights import branch_hash, checkpoint_hash, tokenizer_hash
 
 STAGES = ("rooms", "features_train", "features_eval", "text_states", "pretraining", "train", "embed", "evaluate")
 """All stages, each after those that it may need."""
@@ -86,6 +87,14 @@ SKIPS: dict[str, tuple[str, ...]] = {
     "train": (*_EVAL_RENDERING, "captions.per_clip"),
 }
 """Stage → keys below those of `READS` that do not change its result. (Training heeds validation figures only to select the best.)"""
+
+CHECKPOINTS: dict[str, Callable[[str, str], str]] = {
+    "model.semantic.checkpoint": checkpoint_hash,
+    "model.text.checkpoint": checkpoint_hash,
+    "model.text.tokenizer": tokenizer_hash,
+    "model.spatial.checkpoint": branch_hash,
+}
+"""Keys that name files, and what identifies these: their content, wherever they lie."""
 
 READS_CORPUS = ("features_train", "features_eval", "text_states", "pretraining", "train", "embed")
 """Stages whose fingerprint holds the corpus' content."""
@@ -155,6 +164,9 @@ def stage_config(experiment: Experiment, stage: str) -> dict[str, Any]:
         values["rooms.measured.content"] = measured_content(experiment.rooms.measured.path, splits)
     if path := values.pop("captions.rewrites", ""):
         values["captions.rewrites_content"] = content_hash(path)
+    for key in CHECKPOINTS:
+        if values.get(key):
+            values[key] = CHECKPOINTS[key](values[key], key)
     return values
 
 

@@ -173,12 +173,53 @@ def test_missing_measured_rooms_are_refused_when_planning(marks, tmp_path):
         marks(folder, "rooms.measured.share=0.5")
 
 
+def test_checkpoints_count_by_content_not_by_place(marks, tmp_path):
+    for place, weights in (("here", b"one"), ("there", b"one"), ("other", b"two")):
+        (tmp_path / place).mkdir()
+        (tmp_path / place / "model.safetensors").write_bytes(weights)
+        (tmp_path / place / "config.json").write_text("{}")
+    start = ["trainer.steps=10"]  # the paper's towers
+    for key in ("model.semantic.checkpoint", "model.text.checkpoint"):
+        here, there, other = (marks(f"{key}={tmp_path / place}", start=start) for place in ("here", "there", "other"))
+        assert here == there
+        assert changed(marks(start=start), here) == changed(here, other) == {"train", "embed", "evaluate"}
+        (tmp_path / "other" / "model.safetensors").write_bytes(b"one")
+        assert marks(f"{key}={tmp_path / 'other'}", start=start) == here  # the file is read again once it has changed
+        (tmp_path / "other" / "model.safetensors").write_bytes(b"two!")
+        lone = marks(f"{key}={tmp_path / 'here' / 'model.safetensors'}", start=start)
+        assert lone == here
+    (tmp_path / "here" / "tokenizer.json").write_text("{}")
+    there = marks(f"model.text.tokenizer={tmp_path / 'here'}", start=start)
+    (tmp_path / "here" / "tokenizer.json").write_text('{"other": 1}')
+    assert changed(there, marks(f"model.text.tokenizer={tmp_path / 'here'}", start=start)) == {"train", "embed", "evaluate"}
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        (
+            "model.semantic.checkpoint=laion/clap-htsat-unfused",
+            "hf download laion/clap-htsat-unfused --local-dir weights/clap",
+        ),
+        ("model.text.checkpoint=roberta-base", "set model.text.checkpoint=weights/roberta-base, and HF_HUB_OFFLINE=1"),
+        ("model.text.checkpoint=weights/a/b", "there is no folder or file weights/a/b"),
+        ("model.semantic.checkpoint=/nowhere/clap.pt", "there is no folder or file /nowhere/clap.pt"),
+        ("model.spatial.checkpoint=/nowhere", "no pre-trained spatial branch at /nowhere"),
+    ],
+)
+def test_missing_weights_are_told_before_anything_runs(marks, monkeypatch, tmp_path, override, words):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(DataError, match=words):
+        marks(override, start=["trainer.steps=10"])
+
+
 def test_choosing_the_best_checkpoint_heeds_the_validation_set(marks):
     best = "trainer={select: best, val_every: 5}"
     assert "train" in changed(marks(best), marks(best, "data.eval_versions=4"))
 
 
-def test_stages_that_an_experiment_needs(marks):
+def test_stages_that_an_experiment_needs(marks, tmp_path):
     assert list(marks()) == list(STAGES)
     assert list(marks(start=["trainer.steps=10"])) == ["rooms", "train", "embed", "evaluate"]
     live = marks("data.text_states=live")
@@ -190,4 +231,5 @@ def test_stages_that_an_experiment_needs(marks):
     for override in ("data.text_states=live", "data.rendering=stream", "model.text.name=tiny", "model.text.trainable_layers=1"):
         assert "text_states" not in marks(override)
     assert "pretraining" not in marks("model.spatial.name=static_iv")
-    assert "pretraining" not in marks("model.spatial.checkpoint=branch.ckpt")
+    (tmp_path / "spatial_branch.safetensors").write_bytes(b"weights")
+    assert "pretraining" not in marks(f"model.spatial.checkpoint={tmp_path}")

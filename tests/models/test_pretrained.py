@@ -17,7 +17,7 @@ def absent(name: str, local_files_only: bool):
 
 
 def test_the_hub_is_not_asked_when_the_local_copy_loads(monkeypatch):
-    monkeypatch.setattr(pretrained, "_why_unreachable", lambda name: pytest.fail("asked"))
+    monkeypatch.setattr(pretrained, "why_unreachable", lambda name: pytest.fail("asked"))
     assert pretrained.load_pretrained(lambda name, local_files_only: (name, local_files_only), "a/b", "k") == ("a/b", True)
 
 

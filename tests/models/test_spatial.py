@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from elsa_lightning.errors import ConfigError, DataError
-from elsa_lightning.models.spatial import WEIGHTS, build_spatial, save_branch
+from elsa_lightning.models.spatial import build_spatial, save_branch
 from elsa_lightning.schema import CoordCnnConfig, FeatureConfig, IntensityConfig, StaticIntensityConfig
+from elsa_lightning.weights import SPATIAL_BRANCH
 
 SMALL = {"channels": [4, 6, 8], "hidden": [16, 12]}
 
@@ -123,7 +124,7 @@ def test_checkpoint_round_trip_and_its_faults(tmp_path, features, random_feature
     cfg = CoordCnnConfig(**SMALL)
     trained = build_spatial(cfg, features).eval()
     path = save_branch(trained, tmp_path)
-    assert path == tmp_path / WEIGHTS
+    assert path == tmp_path / SPATIAL_BRANCH
     intensity = random_features(2, 30).intensity
     for checkpoint in (tmp_path, path):
         again = build_spatial(CoordCnnConfig(**SMALL, checkpoint=str(checkpoint)), features).eval()

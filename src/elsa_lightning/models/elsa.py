@@ -46,6 +46,13 @@ class Elsa(nn.Module):
         self.text = build_text(cfg.text)
         self.audio_projection = Projection(self.semantic.width + self.spatial.width, cfg.embedding, cfg.embedding)
         self.text_projection = Projection(self.text.width, cfg.embedding, cfg.embedding)
+        for tower, projection, key in (
+            (self.semantic, self.audio_projection, "model.semantic.projection"),
+            (self.text, self.text_projection, "model.text.projection"),
+        ):
+            if (weights := getattr(tower, "projection", None)) is not None:
+                projection.start_from(weights, key)
+                tower.projection = None
         self.heads = RegressionHeads(cfg.embedding, cfg.head_hidden)
         self.logit_scale = nn.Parameter(torch.tensor(-math.log(cfg.temperature)))
 

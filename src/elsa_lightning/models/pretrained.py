@@ -1,4 +1,4 @@
-"""Pretrained weights from a local folder or the Hugging Face hub, with a quick, readable refusal where they cannot be had.
+"""Anything with a `from_pretrained` (tokenizers, MiniLM, the rewriter), with a quick, readable refusal where it cannot be had.
 
 transformers tries a hub name for more than 20 s without a network, and fills weights that a checkpoint lacks with random numbers. Here the
 local copy is tried first, one short request tells whether the hub can be reached, and a checkpoint that lacks weights is an error.
@@ -6,19 +6,15 @@ local copy is tried first, one short request tells whether the hub can be reache
 
 from __future__ import annotations
 
-import os
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Collection
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 from elsa_lightning.errors import DataError
+from elsa_lightning.weights import first_line, remedy, why_unreachable
 
 T = TypeVar("T")
-_PROBE_S = 3.0
-"""Patience with the hub, s."""
 
 
 def load_pretrained(load: Callable[..., T], name: str, key: str) -> T:
@@ -37,17 +33,17 @@ def load_pretrained(load: Callable[..., T], name: str, key: str) -> T:
         try:
             return load(str(Path(name).expanduser()), local_files_only=True)
         except faults as error:
-            raise DataError(f"{key}: transformers cannot load the folder {name}: {_first_line(error)}", _remedy(name, key)) from error
+            raise DataError(f"{key}: transformers cannot load the folder {name}: {first_line(error)}", remedy(name, key)) from error
     try:
         return load(name, local_files_only=True)
     except faults as error:
-        reason = _why_unreachable(name)
+        reason = why_unreachable(name)
         if reason:
-            raise DataError(f"{key}: {name} is neither a folder nor in the local cache, and {reason}", _remedy(name, key)) from error
+            raise DataError(f"{key}: {name} is neither a folder nor in the local cache, and {reason}", remedy(name, key)) from error
     try:
         return load(name, local_files_only=False)
     except faults as error:
-        raise DataError(f"{key}: {name} could not be loaded from the hub: {_first_line(error)}", _remedy(name, key)) from error
+        raise DataError(f"{key}: {name} could not be loaded from the hub: {first_line(error)}", remedy(name, key)) from error
 
 
 def load_weights(model_class: Any, name: str, key: str, tolerated: Collection[str] = (), **config: Any) -> tuple[Any, list[str]]:
@@ -86,30 +82,6 @@ def _faults() -> tuple[type[Exception], ...]:
     from safetensors import SafetensorError
 
     return OSError, ValueError, TypeError, RuntimeError, SafetensorError, StrictDataclassError
-
-
-def _why_unreachable(name: str) -> str:
-    """An empty string if the hub has the checkpoint, else the reason in words."""
-    if any(os.environ.get(variable, "").upper() in {"1", "ON", "YES", "TRUE"} for variable in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")):
-        return "HF_HUB_OFFLINE forbids downloads"
-    endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
-    request = urllib.request.Request(f"{endpoint}/api/models/{name}", method="HEAD")
-    try:
-        with urllib.request.urlopen(request, timeout=_PROBE_S):
-            return ""
-    except urllib.error.HTTPError as error:
-        return f"{endpoint} answers {error.code} for it"
-    except (OSError, ValueError) as error:
-        return f"{endpoint} cannot be reached ({_first_line(error)})"
-
-
-def _remedy(name: str, key: str) -> str:
-    folder = f"weights/{Path(name).name}"
-    return f"on a machine with a network: `hf download {name} --local-dir {folder}`; copy that folder here and set {key}={folder}"
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
 
 
 @contextmanager

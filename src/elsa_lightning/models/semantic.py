@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from elsa_lightning.errors import ConfigError
-from elsa_lightning.models.pretrained import load_weights, refuse
+from elsa_lightning.models.checkpoint import pretrained_audio
 from elsa_lightning.schema import FeatureConfig, HtsatConfig, SemanticCnnConfig
 
 _PATCH, _WINDOW = 4, 8
@@ -22,11 +22,16 @@ class HtsatBranch(nn.Module):
     It sees an image of `spec_size²` cells folded from `spec_size² / M` frames (1024 for 64 mels). Fewer frames are stretched to that by
     transformers; more are cut into evenly spaced windows that cover the clip, whose embeddings are averaged: any F works, and nothing is
     random.
-    Pretrained weights expect LAION's log-mel in dB, which is what `FrontEnd` gives at 48 kHz with the default sizes.
+    Pretrained weights expect LAION's log-mel in dB, which is what `FrontEnd` gives at 48 kHz with the default sizes (and, strictly,
+    `features.mel.int16`).
 
     Args:
         cfg: sizes, or a checkpoint that brings its own.
         features: for the number of mel bands.
+
+    Attributes:
+        width: of the output.
+        projection: with `cfg.projection` the checkpoint's projection into CLAP's space, for `models.elsa`; else None.
 
     Raises:
         ConfigError: sizes that do not fit each other.
@@ -35,8 +40,10 @@ class HtsatBranch(nn.Module):
 
     def __init__(self, cfg: HtsatConfig, features: FeatureConfig) -> None:
         super().__init__()
+        self.projection = None
         if cfg.checkpoint:
-            self.model = _pretrained_htsat(cfg.checkpoint)
+            self.model, self.projection = pretrained_audio(cfg.checkpoint, cfg.spec_size, cfg.projection)
+            self.model.train()
         else:
             self.model = _random_htsat(cfg, features.mel.mels)
         size, mels = self.model.config.spec_size, self.model.config.num_mel_bins
@@ -85,22 +92,6 @@ def _random_htsat(cfg: HtsatConfig, mels: int) -> nn.Module:
             enable_fusion=False,
         )
     )
-
-
-def _pretrained_htsat(checkpoint: str) -> nn.Module:
-    """The audio model of a whole CLAP checkpoint (as LAION's) or of an audio model saved alone."""
-    from transformers import ClapAudioModel, ClapAudioModelWithProjection
-
-    key = "model.semantic.checkpoint"
-    whole, missing = load_weights(ClapAudioModelWithProjection, checkpoint, key)
-    model = whole.audio_model
-    if missing:
-        model, missing = load_weights(ClapAudioModel, checkpoint, key)
-    if missing:
-        raise refuse(checkpoint, key, missing)
-    if model.config.enable_fusion:
-        raise ConfigError(f"{key}: {checkpoint} is a fused CLAP, which reads four crops a clip", "take laion/clap-htsat-unfused")
-    return model.train()
 
 
 class CnnBranch(nn.Module):

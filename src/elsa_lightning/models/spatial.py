@@ -12,9 +12,7 @@ from elsa_lightning.errors import ConfigError, DataError
 from elsa_lightning.models.coord_conv import CoordConv2d
 from elsa_lightning.models.semantic import halve
 from elsa_lightning.schema import CoordCnnConfig, FeatureConfig, StaticIntensityConfig
-
-WEIGHTS = "spatial_branch.safetensors"
-"""File of a pre-trained branch in its folder."""
+from elsa_lightning.weights import SPATIAL_BRANCH, branch_file
 
 
 class CoordStream(nn.Module):
@@ -146,7 +144,7 @@ def save_branch(branch: nn.Module, folder: str | Path) -> Path:
     """Write a branch's weights to `folder`, for `model.spatial.checkpoint`."""
     from safetensors.torch import save_file
 
-    path = Path(folder) / WEIGHTS
+    path = Path(folder) / SPATIAL_BRANCH
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file({name: tensor.detach().cpu().contiguous() for name, tensor in branch.state_dict().items()}, path)
     return path
@@ -161,9 +159,7 @@ def load_branch(branch: nn.Module, path: str | Path) -> None:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    path = Path(path) / WEIGHTS if Path(path).is_dir() else Path(path)
-    if not path.is_file():
-        raise DataError(f"no pre-trained spatial branch at {path}", "correct model.spatial.checkpoint, or leave it empty")
+    path = branch_file(str(path))
     try:
         branch.load_state_dict(load_file(path))
     except (SafetensorError, RuntimeError) as error:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from elsa_lightning.errors import ConfigError
+from elsa_lightning.models.checkpoint import pretrained_text
 from elsa_lightning.models.pretrained import load_weights, refuse
 from elsa_lightning.models.tokenizers import minilm_folder
 from elsa_lightning.schema import MiniLmConfig, RobertaConfig, TinyTextConfig
@@ -22,6 +23,10 @@ class RobertaTower(nn.Module):
 
     Args:
         cfg: sizes, or a checkpoint that brings its own.
+
+    Attributes:
+        width: of the output.
+        projection: with `cfg.projection` the checkpoint's projection into CLAP's space, for `models.elsa`; else None.
     """
 
     def __init__(self, cfg: RobertaConfig) -> None:
@@ -29,10 +34,9 @@ class RobertaTower(nn.Module):
         from transformers import RobertaConfig as Sizes
         from transformers import RobertaModel
 
+        self.projection = None
         if cfg.checkpoint:
-            self.model, missing = load_weights(RobertaModel, cfg.checkpoint, "model.text.checkpoint", tolerated=["pooler"])
-            if missing:
-                raise refuse(cfg.checkpoint, "model.text.checkpoint", missing)
+            self.model, self.projection = pretrained_text(cfg.checkpoint, cfg.heads, cfg.projection)
             self.model.train()
         else:
             if cfg.hidden_size % cfg.heads:
