@@ -38,6 +38,7 @@ from elsa_lightning.schema_model import (
 from elsa_lightning.schema_training import (
     ClipTermConfig,
     EvaluationConfig,
+    LearningRateScales,
     LossConfig,
     LossTermConfig,
     OptimConfig,
@@ -64,6 +65,7 @@ __all__ = [
     "FoleyConfig",
     "HtsatConfig",
     "IntensityConfig",
+    "LearningRateScales",
     "LossConfig",
     "LossTermConfig",
     "ManifestConfig",
@@ -136,6 +138,9 @@ NOT_IDENTITY: tuple[str, ...] = (
     "data.corpus.root",
     "data.corpus.path",
     "rooms.measured.path",
+    "model.activation_checkpointing",
+    "model.compile",
+    "optim.fused",
     "trainer.accelerator",
     "trainer.devices",
     "trainer.nodes",
@@ -158,6 +163,9 @@ LATER: dict[str, Any] = {
     "loss.clip.multi_positive": False,
     "model.semantic.projection": False,
     "model.text.projection": False,
+    "optim.lr_scale.semantic": 1.0,
+    "optim.lr_scale.spatial": 1.0,
+    "optim.lr_scale.text": 1.0,
     "rooms.near_balance": 1.0,
 }
 """Keys that came later → value at which nothing changes: there they are no part of an identity, so that results of before stay valid."""

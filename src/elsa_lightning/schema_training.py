@@ -41,11 +41,28 @@ class LossConfig:
 
 
 @dataclass
+class LearningRateScales:
+    """Factors on the learning rate of single towers; 0: frozen, and in evaluation mode."""
+
+    semantic: float = 1.0
+    """Factor for the semantic branch."""
+    spatial: float = 1.0
+    """Factor for the spatial branch."""
+    text: float = 1.0
+    """Factor for the text tower."""
+
+
+@dataclass
 class OptimConfig:
     name: str = "adam"
     """adam or adamw."""
     lr: float = 5e-5
     weight_decay: float = 0.0
+    """Decay of matrices and kernels; biases, norms and the temperature have none."""
+    lr_scale: LearningRateScales = field(default_factory=LearningRateScales)
+    """Slower or frozen towers, such as pretrained ones."""
+    fused: bool = False
+    """One kernel for the whole update: the same update, rounded otherwise, several times faster on many or large tensors."""
     betas: list[float] = field(default_factory=lambda: [0.9, 0.999])
     warmup_steps: int = 0
     schedule: str = "cosine"

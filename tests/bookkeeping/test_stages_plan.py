@@ -63,6 +63,7 @@ def changed(before, after):
         ("model.embedding=96", {"train", "embed", "evaluate"}),
         ("loss.area.weight=0", {"train", "embed", "evaluate"}),
         ("loss.clip.multi_positive=true", {"train", "embed", "evaluate"}),
+        ("optim.lr_scale.text=0.1", {"train", "embed", "evaluate"}),
         ("captions.word_keep=0.5", {"text_states", "train", "embed", "evaluate"}),
         ("captions.per_clip=2", {"embed", "evaluate"}),
         ("captions.spatial_share=0.5", {"text_states", "train", "embed", "evaluate"}),
@@ -108,6 +109,7 @@ def test_later_knobs_are_left_out_at_their_defaults():
 
 def test_what_is_not_identity_changes_nothing(marks):
     start, values = marks(), {"name": "x", "trainer.accelerator": "cpu", "trainer.strategy": "ddp", "data.workers": 3}
+    values |= {"model.activation_checkpointing": "true", "model.compile": "true", "optim.fused": "true"}
     for key in NOT_IDENTITY:
         if not key.startswith("data.corpus"):
             assert not changed(start, marks(f"{key}={values.get(key, 4)}")), key

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from elsa_lightning.errors import ConfigError
+from elsa_lightning.models.economy import blocks_of, compile_blocks, recompute_in_backward
 from elsa_lightning.models.heads import RegressionHeads
 from elsa_lightning.models.projection import Projection, unit
 from elsa_lightning.models.semantic import build_semantic
 from elsa_lightning.models.spatial import build_spatial
-from elsa_lightning.models.text import build_text
+from elsa_lightning.models.text import MiniLmTower, build_text
 from elsa_lightning.schema import FeatureConfig, ModelConfig
 
 if TYPE_CHECKING:
@@ -55,6 +57,33 @@ class Elsa(nn.Module):
                 tower.projection = None
         self.heads = RegressionHeads(cfg.embedding, cfg.head_hidden)
         self.logit_scale = nn.Parameter(torch.tensor(-math.log(cfg.temperature)))
+        self.frozen: tuple[str, ...] = ()
+        encoders = [tower.model for tower in (self.semantic, self.text) if hasattr(tower, "model")]
+        for encoder in encoders:
+            if cfg.activation_checkpointing:
+                recompute_in_backward(blocks_of(encoder))
+            if cfg.compile:
+                compile_blocks(blocks_of(encoder))
+
+    def freeze(self, towers: Iterable[str]) -> None:
+        """Keep towers (`semantic`, `spatial`, `text`) as they are: no gradients, evaluation mode (no dropout, no running statistics)."""
+        self.frozen = tuple(towers)
+        for name in self.frozen:
+            getattr(self, name).requires_grad_(False)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> Elsa:
+        """Set the mode of what is trained; frozen towers stay in evaluation mode."""
+        super().train(mode)
+        for name in self.frozen:
+            getattr(self, name).eval()
+        return self
+
+    def from_package(self) -> set[str]:
+        """Names of frozen weights that an installed package brings back: no checkpoint need carry them."""
+        if not isinstance(self.text, MiniLmTower):
+            return set()
+        return {f"text.encoder.{name}" for name, weight in self.text.encoder.named_parameters() if not weight.requires_grad}
 
     def embed_audio(self, features: Features) -> Tensor:
         """Audio embeddings `(B, E)`, float32, of length 1."""

@@ -17,7 +17,7 @@ from elsa_lightning.metrics.retrieval import caption_groups
 from elsa_lightning.models.elsa import Elsa
 from elsa_lightning.schema import Experiment
 from elsa_lightning.seeding import seed_of
-from elsa_lightning.training.optim import build_optimizer
+from elsa_lightning.training.optim import build_optimizer, frozen_towers
 
 
 def partners_of(batch: AudioTextBatch) -> Partners:
@@ -42,6 +42,7 @@ class ElsaModule(lightning.LightningModule):
         self.cfg, self.total_steps = cfg, total_steps
         self.front_end = FrontEnd(cfg.features, cfg.audio.sample_rate)
         self.model = Elsa(cfg.model, cfg.features)
+        self.model.freeze(frozen_towers(cfg.optim))
         self.loss = ElsaLoss(cfg.loss, scales)
         self.val_retrieval = RetrievalMetric()
         self.val_localization = LocalizationMetric()
@@ -105,7 +106,7 @@ class ElsaModule(lightning.LightningModule):
         self.log("train/gradient_norm", norm)
 
     def _frozen(self) -> set[str]:
-        return {name for name, parameter in self.named_parameters() if not parameter.requires_grad}
+        return {f"model.{name}" for name in self.model.from_package()}
 
     def on_save_checkpoint(self, checkpoint: dict) -> None:
         # a frozen pretrained encoder is rebuilt from its own files: no checkpoint carries it

@@ -4,22 +4,46 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import fields
 
 import torch
 from torch import nn
 
-from elsa_lightning.schema import OptimConfig
+from elsa_lightning.schema import LearningRateScales, OptimConfig
 
 OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
 
 
-def parameter_groups(named: Iterable[tuple[str, nn.Parameter]], weight_decay: float) -> list[dict]:
-    """Trainable parameters in two groups: matrices and kernels decay; biases, norms and the temperature do not."""
-    decayed, free = [], []
-    for _, parameter in named:
+TOWERS = tuple(field.name for field in fields(LearningRateScales))
+"""Parts of the model with a learning rate of their own."""
+
+
+def frozen_towers(cfg: OptimConfig) -> list[str]:
+    """Towers whose rate is 0: they are not trained at all."""
+    return [tower for tower in TOWERS if getattr(cfg.lr_scale, tower) == 0]
+
+
+def decays(name: str, parameter: nn.Parameter) -> bool:
+    """Whether weight decay applies: to matrices and kernels; not to biases (tables of them included), norms and the temperature."""
+    return parameter.dim() > 1 and not name.rpartition(".")[2].endswith(("bias", "bias_table"))
+
+
+def parameter_groups(named: Iterable[tuple[str, nn.Parameter]], cfg: OptimConfig) -> list[dict]:
+    """Trainable parameters in groups of equal learning rate and weight decay; without slower towers there are two, decayed first.
+
+    Args:
+        named: parameters by name; those of a tower begin with `model.<tower>.`.
+        cfg: rate, scales, decay.
+    """
+    groups: dict[tuple[float, bool], list[nn.Parameter]] = {(1.0, True): [], (1.0, False): []}
+    for name, parameter in named:
         if parameter.requires_grad:
-            (decayed if parameter.dim() > 1 else free).append(parameter)
-    return [{"params": decayed, "weight_decay": weight_decay}, {"params": free, "weight_decay": 0.0}]
+            tower = name.removeprefix("model.").partition(".")[0]
+            groups.setdefault((getattr(cfg.lr_scale, tower, 1.0), decays(name, parameter)), []).append(parameter)
+    return [
+        {"params": parameters, "lr": cfg.lr * scale, "weight_decay": cfg.weight_decay if decayed else 0.0}
+        for (scale, decayed), parameters in groups.items()
+    ]
 
 
 def learning_rate_factor(step: int, total: int, cfg: OptimConfig) -> float:
@@ -34,7 +58,7 @@ def learning_rate_factor(step: int, total: int, cfg: OptimConfig) -> float:
 
 def build_optimizer(module: nn.Module, cfg: OptimConfig, total_steps: int) -> dict:
     """What LightningModule.configure_optimizers returns: the optimiser and a schedule that advances every step."""
-    groups = parameter_groups(module.named_parameters(), cfg.weight_decay)
-    optimizer = OPTIMIZERS[cfg.name](groups, lr=cfg.lr, betas=tuple(cfg.betas))
+    groups = parameter_groups(module.named_parameters(), cfg)
+    optimizer = OPTIMIZERS[cfg.name](groups, lr=cfg.lr, betas=tuple(cfg.betas), fused=cfg.fused or None)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: learning_rate_factor(step, total_steps, cfg))
     return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
