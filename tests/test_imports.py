@@ -24,6 +24,7 @@ TORCH_FREE = {
     "report",
     "scheduler",
     "cli",
+    "cli_bench",
     "cli_data",
     "cli_doctor",
     "cli_download",

@@ -131,6 +131,6 @@ class ModelConfig:
     """HTSAT and RoBERTa keep the inputs of their blocks only and compute the rest again in the backward pass: a third more time, a
     fraction of the memory, the same gradients."""
     compile: bool = False
-    """The blocks of HTSAT and RoBERTa through torch.compile: slow at the start, faster steps on a GPU, the same results but for rounding."""
+    """The blocks of HTSAT and RoBERTa by torch.compile: slow at the start, faster steps on a GPU, the same results but for rounding."""
     temperature: float = 0.07
     """Initial temperature of the contrastive loss; learnable, kept as a clamped log-scale."""
