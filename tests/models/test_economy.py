@@ -66,10 +66,10 @@ def test_bf16_training_with_activation_checkpointing_reaches_every_parameter(tow
     assert all(gradient is not None and gradient.isfinite().all() for gradient in gradients.values())
 
 
-INDUCTOR = pytest.mark.skipif("ELSA_TEST_INDUCTOR" not in os.environ, reason="minutes of compiling: ELSA_TEST_INDUCTOR=1 runs it")
+COMPILING = pytest.mark.skipif("ELSA_TEST_COMPILE" not in os.environ, reason="minutes of compiling: ELSA_TEST_COMPILE=1 runs it")
 
 
-@pytest.mark.parametrize("backend", ["aot_eager", pytest.param("inductor", marks=INDUCTOR)])
+@pytest.mark.parametrize("backend", ["eager", pytest.param("aot_eager", marks=COMPILING), pytest.param("inductor", marks=COMPILING)])
 def test_compiled_blocks_give_the_same_outputs_and_gradients(towers, features, random_features, tokens, backend):
     for tower in (towers.semantic, towers.text):
         assert tower.name in ("htsat", "roberta")
