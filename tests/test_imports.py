@@ -25,10 +25,12 @@ TORCH_FREE = {
     "scheduler",
     "cli",
     "cli_bench",
+    "cli_cache",
     "cli_data",
     "cli_doctor",
     "cli_download",
     "cli_prepare",
+    "cli_progress",
     "cli_recorded",
     "cli_render",
     "cli_rewrite",
@@ -55,6 +57,7 @@ TORCH_FREE_PACKAGES = {
     "data.readers",
     "data.doctor",
     "data.layouts",
+    "data.pcm",
     "data.recorded",
     "data.trust",
 }
@@ -66,7 +69,7 @@ MAY_IMPORT = {
     "captions": {"errors", "schema", "seeding"},
     "losses": {"errors", "schema", "seeding", "acoustics"},
     "metrics": {"errors", "schema", "seeding", "acoustics", "losses"},
-    "data": {"errors", "schema", "seeding", "atomic", "provenance", "version", "acoustics", "features", "captions", "foley"},
+    "data": {"errors", "schema", "seeding", "atomic", "locks", "provenance", "version", "acoustics", "features", "captions", "foley"},
     "models": {"errors", "schema", "seeding", "weights", "acoustics", "features"},
 }
 """Package → what it may import besides itself."""

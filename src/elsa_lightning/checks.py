@@ -9,7 +9,7 @@ from typing import Any
 
 from elsa_lightning.captions.templates import fewest_frames
 from elsa_lightning.errors import ConfigError
-from elsa_lightning.schema import CoordCnnConfig, Esc50Config, Experiment, ManifestConfig
+from elsa_lightning.schema import CoordCnnConfig, Esc50Config, Experiment, FoleyConfig, ManifestConfig
 
 POSITIVE = (
     "audio.sample_rate",
@@ -118,6 +118,7 @@ def validate(experiment: Experiment) -> None:
     _check_rooms(experiment)
     _check_measured_rooms(experiment)
     _check_corpus(experiment)
+    _check_pcm(experiment)
     _check_model(experiment)
     _check_training(experiment)
 
@@ -239,6 +240,15 @@ def _check_corpus(experiment: Experiment) -> None:
         for name in ("train_clips", "val_clips", "test_clips"):
             if getattr(corpus, name) < 1:
                 _fail(f"data.corpus.{name}", getattr(corpus, name), "must be greater than 0")
+
+
+def _check_pcm(experiment: Experiment) -> None:
+    data = experiment.data
+    if data.pcm_cache and isinstance(data.corpus, FoleyConfig):
+        _fail("data.pcm_cache", data.pcm_cache, "the corpus foley is synthesised and has no files", "leave data.pcm_cache empty")
+    if data.pcm_precision != "float32" and not data.pcm_cache:
+        remedy = "set data.pcm_cache to a folder made by `elsa data cache`, or data.pcm_precision=float32"
+        _fail("data.pcm_precision", data.pcm_precision, "without `data.pcm_cache` sounds come from files", remedy)
 
 
 def _check_model(experiment: Experiment) -> None:

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from elsa_lightning import cli_doctor, cli_download, cli_prepare, cli_recorded, cli_render, cli_rewrite, cli_trust
+from elsa_lightning import cli_cache, cli_doctor, cli_download, cli_prepare, cli_recorded, cli_render, cli_rewrite, cli_trust
 from elsa_lightning.cli_config import DEFAULT_EXPERIMENT, add_overrides, load
 
 
@@ -17,7 +17,7 @@ def add(commands: Any) -> None:
     summary.add_argument("experiment", nargs="?", default=DEFAULT_EXPERIMENT, help=f"its YAML file (default: {DEFAULT_EXPERIMENT})")
     add_overrides(summary)
     summary.set_defaults(command=_summary)
-    for module in (cli_download, cli_prepare, cli_recorded, cli_trust, cli_doctor, cli_rewrite, cli_render):
+    for module in (cli_download, cli_prepare, cli_cache, cli_recorded, cli_trust, cli_doctor, cli_rewrite, cli_render):
         module.add(group)
     foley = group.add_parser("foley", help="write clips of the embedded synthetic corpus as WAV files, with captions.jsonl")
     foley.add_argument("folder", type=Path, help="where to")

@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from elsa_lightning.cli_prepare import EVERY_S, Help
+from elsa_lightning.cli_prepare import Help
+from elsa_lightning.cli_progress import EVERY_S
 from elsa_lightning.data.download.manual import MANUAL
 from elsa_lightning.data.download.table import SOURCES
 from elsa_lightning.data.download.watching import Watching

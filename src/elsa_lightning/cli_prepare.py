@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from elsa_lightning.cli_progress import progress_bar
 from elsa_lightning.data.layouts import LAYOUTS
-
-EVERY_S = 20.0
-"""Seconds between two lines of progress where there is no terminal."""
 
 
 def add(group: Any) -> None:
@@ -58,7 +53,7 @@ def _prepare(arguments: argparse.Namespace) -> None:
     if arguments.workers is not None and arguments.workers < 0:
         raise ConfigError(f"--workers {arguments.workers}", "give 0 or more")
     started = time.monotonic()
-    with shown_progress() as progress:
+    with progress_bar() as progress:
         found = prepare(
             arguments.corpus,
             arguments.root,
@@ -72,32 +67,3 @@ def _prepare(arguments: argparse.Namespace) -> None:
         )
     print("\n".join(found.lines()))
     print(f"written in {time.monotonic() - started:.1f} s")
-
-
-@contextmanager
-def shown_progress() -> Iterator[Callable[[str, int, int], None]]:
-    """A bar on the terminal, or a line now and then where there is none."""
-    if not sys.stderr.isatty():
-        last = time.monotonic()
-
-        def line(what: str, done: int, total: int) -> None:
-            nonlocal last
-            if time.monotonic() - last >= EVERY_S:
-                last = time.monotonic()
-                print(f"{what}: {done} of {total}", file=sys.stderr, flush=True)
-
-        yield line
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(30), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
-        tasks: dict[str, Any] = {}
-
-        def move(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                tasks[what] = bars.add_task(what, total=total)
-            bars.update(tasks[what], completed=done, total=total)
-
-        yield move

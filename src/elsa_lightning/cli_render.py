@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from elsa_lightning.cli_config import DEFAULT_EXPERIMENT, add_overrides, load
-from elsa_lightning.cli_prepare import shown_progress
+from elsa_lightning.cli_progress import progress_bar
 
 SPLITS = ("train", "val", "test")
 
@@ -98,7 +98,7 @@ def _render_shard(arguments: argparse.Namespace) -> int:
     splits = list(dict.fromkeys(arguments.split))
     banks = _banks(arguments.bank, splits) if arguments.bank else _trained_on(experiment, splits, arguments.runs)
     job = plan(experiment, corpus, banks, splits, arguments.out, arguments.format)
-    with shown_progress() as progress:
+    with progress_bar() as progress:
         return render(job, corpus, arguments.shard or (1, 1), arguments.workers, progress)
 
 
@@ -116,7 +116,7 @@ def _finish(arguments: argparse.Namespace) -> None:
         print(f"{write_tasks(out, lines, about['experiment']['captions']['per_clip'])} captions to rewrite: {out / TASKS}")
     if arguments.webdataset:
         workers = default_workers() if arguments.workers is None else arguments.workers
-        with shown_progress() as progress:
+        with progress_bar() as progress:
             print(f"{write_tars(out, lines, arguments.per_tar, workers, progress)} tars: {out / FOLDER}")
     tidy(out)
     size = sum(line["bytes"] for line in lines)

@@ -123,6 +123,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "data.rendering": ("stream", "cached"),
     "data.text_states": ("live", "shared"),
     "data.mono_policy": ("copy", "zero"),
+    "data.pcm_precision": ("float32", "int16"),
     "features.intensity.norm": ("unit", "energy"),
     "optim.name": ("adam", "adamw"),
     "optim.schedule": ("cosine", "constant"),
@@ -135,6 +136,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
 NOT_IDENTITY: tuple[str, ...] = (
     "name",
     "data.workers",
+    "data.pcm_cache",
     "data.corpus.root",
     "data.corpus.path",
     "rooms.measured.path",
@@ -159,6 +161,7 @@ _AUGMENTATION = (
 )
 LATER: dict[str, Any] = {
     **{f"augmentation.{name}": getattr(AugmentationConfig(), name) for name in _AUGMENTATION},
+    "data.pcm_precision": "float32",  # holds what the files hold
     "features.mel.int16": False,
     "loss.clip.multi_positive": False,
     "model.semantic.projection": False,

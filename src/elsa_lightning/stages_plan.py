@@ -43,7 +43,7 @@ STAGE_VERSIONS = {
 }
 """Raised when a stage's code computes something else from the same values."""
 
-_RENDERING = ("audio", "features", "data.corpus", "data.mono_policy", "data.seed")
+_RENDERING = ("audio", "features", "data.corpus", "data.mono_policy", "data.seed", "data.pcm_precision")
 _EVAL_RENDERING = ("data.eval_versions", "data.eval_min_examples")
 _TRAINING_ROOMS = ("rooms.mode", "rooms.refresh", "rooms.elevation_balance", "rooms.near_balance", "rooms.measured.share")
 

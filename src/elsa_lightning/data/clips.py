@@ -85,8 +85,8 @@ def loud_part(mono: np.ndarray, level_db: float) -> tuple[int, int]:
     peak = size.max(initial=0.0)
     if not peak > 0:
         raise DataError("a clip is silent", "take it out of the corpus: nothing can be placed in a room")
-    loud = np.flatnonzero(size >= peak * 10 ** (level_db / 20))
-    return int(loud[0]), int(loud[-1]) + 1
+    loud = size >= peak * 10 ** (level_db / 20)
+    return int(loud.argmax()), len(loud) - int(loud[::-1].argmax())
 
 
 def repeat(sound: np.ndarray, length: int) -> np.ndarray:

@@ -18,6 +18,7 @@ from elsa_lightning.data.cache_files import FeatureCache
 from elsa_lightning.data.clips import prepare, prepare_foa
 from elsa_lightning.data.manifest import ClipRecord
 from elsa_lightning.data.pairing import Item, Pairing, example_key
+from elsa_lightning.data.pcm import sounds_of
 from elsa_lightning.data.readers import Corpus
 from elsa_lightning.data.recordings import counted_labels
 from elsa_lightning.data.types import AudioTextBatch
@@ -65,6 +66,7 @@ class ClipDataset:
         distance: np.ndarray | None = None,
     ) -> None:
         self.cfg, self.corpus, self.split = cfg, corpus, split
+        self.sounds = sounds_of(cfg, corpus)
         self.records = corpus.records(split)
         self.labels = {label: i for i, label in enumerate(corpus.labels)}
         self.pairing = Pairing(cfg, self.records, split, elevation, simulated, distance)
@@ -92,7 +94,7 @@ class ClipDataset:
     def _prepared(self, item: Item, record: ClipRecord) -> np.ndarray:
         rate = self.cfg.audio.sample_rate
         if self._last[0] != item.clip:  # versions of a clip are neighbours outside training and in a cache
-            self._last = (item.clip, self.corpus.load(record, rate))
+            self._last = (item.clip, self.sounds.load(record, rate))
         try:
             if record.recorded:
                 return prepare_foa(self._last[1], rate, self.cfg.audio, item.crop)
