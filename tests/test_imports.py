@@ -54,6 +54,8 @@ TORCH_FREE_PACKAGES = {
     "foley",
     "captions",
     "data.download.get",
+    "data.manifest_parquet",
+    "data.manifest_rows",
     "data.readers",
     "data.doctor",
     "data.layouts",

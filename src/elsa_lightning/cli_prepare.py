@@ -24,7 +24,13 @@ def add(group: Any) -> None:
     )
     command.add_argument("corpus", choices=tuple(LAYOUTS), metavar="CORPUS", help="one of those below")
     command.add_argument("--root", type=Path, required=True, metavar="DIR", help="folder of the corpus' tables and audio, however nested")
-    command.add_argument("--out", type=Path, required=True, metavar="FILE", help="manifest to write (JSONL; data.corpus.path names it)")
+    command.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="manifest to write (JSONL, or Parquet if it ends so; data.corpus.path names it)",
+    )
     command.add_argument("--json", type=Path, metavar="FILE", help="write a report that names everything that was left out")
     command.add_argument("--strict", action="store_true", help="fail if a clip is missing or faulty, or a table is not there")
     command.add_argument("--workers", type=int, metavar="N", help="processes (default: one per processor; 0: none but this one)")

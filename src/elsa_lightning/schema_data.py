@@ -126,7 +126,7 @@ class Esc50Config:
 
 @dataclass
 class ManifestConfig:
-    """A JSONL manifest: one clip a line with audio, captions, split."""
+    """A JSONL or Parquet manifest: one clip a line with audio, captions, split."""
 
     name: str = "manifest"
     path: str = ""

@@ -1,4 +1,4 @@
-"""The JSONL manifest: one clip a line. Imports no torch.
+"""The manifest: one clip a line of JSONL, or a row of Parquet with the same names (`data.manifest_parquet`). Imports no torch.
 
     {"audio": "clips/dog.wav", "captions": ["a dog barking", …], "split": "train",
      "label": "dog", "clip_id": "dog-1", "licence": "CC0", "source": "freesound:1234",
@@ -19,6 +19,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from elsa_lightning.data.manifest_parquet import is_parquet, json_lines, write_table
 from elsa_lightning.data.spatial_columns import DEFAULT_AXES, MONO, read_columns, refuse_misspelt, written_columns
 from elsa_lightning.errors import DataError
 
@@ -99,10 +100,10 @@ class ClipRecord:
 
 
 def read_manifest(path: str | pathlib.Path, needs_audio: bool = True) -> list[ClipRecord]:
-    """Read and check every line.
+    """Read and check every line, all at once; for large ones see `manifest_rows.open_manifest`.
 
     Args:
-        path: a JSONL file.
+        path: a JSONL or Parquet file.
         needs_audio: every clip must name a file.
 
     Raises:
@@ -110,29 +111,42 @@ def read_manifest(path: str | pathlib.Path, needs_audio: bool = True) -> list[Cl
             clip_id used before, an unknown layout or a label outside its range; or one recording is in two splits.
     """
     path = pathlib.Path(path)
-    if not path.is_file():
-        raise DataError(f"manifest {path} does not exist", "set data.corpus.path to a JSONL file with one clip a line")
+    must_exist(path)
     records: list[ClipRecord] = []
     seen: dict[str, int] = {}
     homes: dict[tuple[str, str], tuple[str, int]] = {}
-    for number, line in enumerate(_text(path).split("\n"), 1):
+    for number, line in enumerate(json_lines(path) if is_parquet(path) else text_of(path).split("\n"), 1):
         if not line.strip():
             continue
         where = f"manifest {path}, line {number}"
-        record = _parse(line, where, needs_audio)
-        if record.clip_id in seen:
-            raise DataError(
-                f"{where}: clip_id '{record.clip_id}' was used in line {seen[record.clip_id]}", "give each clip its own clip_id"
-            )
-        seen[record.clip_id] = number
-        _check_split(record, number, homes, where)
+        record = parse_line(line, where, needs_audio)
+        check_id(record, number, seen, where)
+        check_split(record, number, homes, where)
         records.append(record)
     if not records:
-        raise DataError(f"manifest {path} has no clips", "write one JSON object a line with audio, captions and split")
+        raise no_clips(path)
     return records
 
 
-def _text(path: pathlib.Path) -> str:
+def must_exist(path: pathlib.Path) -> None:
+    """Raises:
+    DataError: it does not.
+    """
+    if not path.is_file():
+        raise DataError(f"manifest {path} does not exist", "set data.corpus.path to a JSONL or Parquet file with one clip a line")
+
+
+def no_clips(path: pathlib.Path) -> DataError:
+    """What an empty manifest is answered with."""
+    return DataError(f"manifest {path} has no clips", "write one JSON object a line with audio, captions and split")
+
+
+def text_of(path: pathlib.Path) -> str:
+    """A JSONL manifest's text.
+
+    Raises:
+        DataError: it is not UTF-8, or cannot be read.
+    """
     try:
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
@@ -141,7 +155,14 @@ def _text(path: pathlib.Path) -> str:
         raise DataError(f"manifest {path} cannot be read ({error.strerror})", "check its permissions") from error
 
 
-def _check_split(record: ClipRecord, number: int, homes: dict[tuple[str, str], tuple[str, int]], where: str) -> None:
+def check_id(record: ClipRecord, number: int, seen: dict[str, int], where: str) -> None:
+    """No clip_id names two clips. `seen` remembers id → line."""
+    if record.clip_id in seen:
+        raise DataError(f"{where}: clip_id '{record.clip_id}' was used in line {seen[record.clip_id]}", "give each clip its own clip_id")
+    seen[record.clip_id] = number
+
+
+def check_split(record: ClipRecord, number: int, homes: dict[tuple[str, str], tuple[str, int]], where: str) -> None:
     """A recording belongs to one split: what is trained on must not be tested on. `homes` remembers (kind, name) → split, line."""
     names = {"audio": posixpath.normpath(record.audio) if record.audio else "", "source": record.source}
     for kind, name in names.items():
@@ -154,14 +175,26 @@ def _check_split(record: ClipRecord, number: int, homes: dict[tuple[str, str], t
 
 
 def write_manifest(path: str | pathlib.Path, records: Iterable[ClipRecord]) -> None:
-    """Write records as JSONL, whole or not at all."""
+    """Write records as JSONL, or as Parquet where the path ends so; whole or not at all.
+
+    Raises:
+        DataError: Parquet, and pyarrow is not installed.
+    """
     path = pathlib.Path(path)
+    if is_parquet(path):
+        write_table(path, (record.to_dict() for record in records))
+        return
     temporary = path.with_name(path.name + ".tmp")
     temporary.write_text("".join(json.dumps(record.to_dict(), ensure_ascii=False) + "\n" for record in records), encoding="utf-8")
     os.replace(temporary, path)
 
 
-def _parse(line: str, where: str, needs_audio: bool) -> ClipRecord:
+def parse_line(line: str, where: str, needs_audio: bool = True) -> ClipRecord:
+    """One line, checked by itself; `where` names it in messages.
+
+    Raises:
+        DataError: it is not JSON, or a value cannot be used.
+    """
     try:
         row = json.loads(line)
     except json.JSONDecodeError as error:

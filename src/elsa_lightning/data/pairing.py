@@ -61,7 +61,7 @@ class Pairing:
         distance: np.ndarray | None = None,
     ) -> None:
         self.split, self.seed = split, cfg.data.seed
-        self.clip_ids = [record.clip_id for record in records]
+        self.records = records
         self.train = split == "train"
         self.mono_share = cfg.data.mono_share if self.train else 0.0
         as_recorded = not self.train and bool(records) and all(record.recorded for record in records)
@@ -78,12 +78,12 @@ class Pairing:
             self.cumulative = tuple(_cumulative(weight, measured, share) for share in shares)
 
     def __len__(self) -> int:
-        return len(self.clip_ids) * self.versions
+        return len(self.records) * self.versions
 
     def item(self, index: int, epoch: int = 0) -> Item:
         """Item `index`; outside training every epoch is the same."""
         clip, version = divmod(index, self.versions)
-        key = seed_of("item", self.seed, self.split, epoch if self.train else 0, version, self.clip_ids[clip])
+        key = seed_of("item", self.seed, self.split, epoch if self.train else 0, version, self.records[clip].clip_id)
         rng = np.random.default_rng(key)
         mono, where = rng.random(2)
         room = key if self.cumulative is None else self._room(version, where)

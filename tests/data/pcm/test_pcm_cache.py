@@ -87,7 +87,7 @@ def test_parts_of_files_and_recordings_come_from_their_files(cfg, root, corpus, 
         assert np.array_equal(sounds.load(record, RATE), mixed.load(record, RATE))
     assert len(sounds.load(whole, RATE)) > len(sounds.load(part, RATE)) == 1600
     write_manifest(root / "none.jsonl", [part, recording])
-    with pytest.raises(DataError, match="no whole mono files"):
+    with pytest.raises(DataError, match="no clips that are whole mono files"):
         build_cache(open_corpus(ManifestConfig(path=str(root / "none.jsonl"))), tmp_path / "none", recipe, workers=0)
 
 

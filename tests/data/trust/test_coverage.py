@@ -115,8 +115,11 @@ def test_lists_of_ids(tmp_path):
             ids(name, text)
     with pytest.raises(DataError, match="does not exist"):
         read_ids(tmp_path / "nothing.csv")
-    (tmp_path / "i.parquet").write_bytes(b"PAR1\xff\xfe\x00")
+    (tmp_path / "i.txt").write_bytes(b"PAR1\xff\xfe\x00")
     with pytest.raises(DataError, match="not UTF-8"):
+        read_ids(tmp_path / "i.txt")
+    (tmp_path / "i.parquet").write_bytes(b"PAR1\xff\xfe\x00")
+    with pytest.raises(DataError, match=r"i\.parquet cannot be read|needs pyarrow"):
         read_ids(tmp_path / "i.parquet")
 
 

@@ -14,7 +14,7 @@ import soundfile
 from elsa_lightning.atomic import disk_faults, disk_space_check, read_json, sync_folder, write_json
 from elsa_lightning.data.manifest import SPLITS
 from elsa_lightning.data.parallel import default_workers, each
-from elsa_lightning.data.pcm.layout import CACHE, CLIPS_PER_SHARD, INDEX, NAMES, RECIPE, SHARDS, Recipe, entries_of, held, name_hash
+from elsa_lightning.data.pcm.layout import CACHE, CLIPS_PER_SHARD, INDEX, NAMES, RECIPE, SHARDS, Recipe, entries_of, is_cached, name_hash
 from elsa_lightning.data.pcm.shard import PART, REMEDY, Task, made, make
 from elsa_lightning.data.readers import Corpus
 from elsa_lightning.errors import ConfigError, DataError
@@ -72,7 +72,7 @@ def build_cache(
     strict: bool = False,
     progress: Callable[[str, int, int], None] = lambda what, done, total: None,
 ) -> Built:
-    """Make, or bring up to date, the cache of a corpus' whole mono files (`layout.held`).
+    """Make, or bring up to date, the cache of a corpus' whole mono files (`is_cached`).
 
     Args:
         corpus: of files (it has a `root`).
@@ -93,7 +93,7 @@ def build_cache(
     workers = default_workers() if workers is None else workers
     lengths = _lengths(corpus, recipe.rate)
     if not lengths:
-        raise DataError(f"the corpus '{corpus.name}' has no whole mono files", "recordings and parts of files are read from their files")
+        raise DataError(f"the corpus '{corpus.name}' has no clips that are whole mono files", "others are read from their files")
     with hold(folder):
         tasks = _tasks(folder, Path(os.path.abspath(root)), sorted(lengths), recipe)
         there = [made(task) is not None for task in tasks]
@@ -114,7 +114,7 @@ def _lengths(corpus: Corpus, rate: int) -> dict[str, int]:
     lengths: dict[str, int] = {}
     for split in SPLITS:
         for record in corpus.records(split):
-            if record.audio not in lengths and held(record):
+            if record.audio not in lengths and is_cached(record):
                 lengths[record.audio] = int((record.duration_s or _duration(corpus.root / record.audio)) * rate) + 1
     return lengths
 

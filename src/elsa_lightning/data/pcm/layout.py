@@ -97,8 +97,8 @@ class Recipe:
         return PRECISIONS[self.precision]
 
 
-def held(record: ClipRecord) -> bool:
-    """Whether a cache holds a clip's sound: whole mono files; recorded ambisonics and parts of files are read from their files."""
+def is_cached(record: ClipRecord) -> bool:
+    """Whether a clip's sound belongs into a cache: a whole mono file. Parts of long files and recorded ambisonics do not."""
     return not record.recorded and record.start_s is None
 
 

@@ -6,15 +6,15 @@ import numpy as np
 
 from elsa_lightning.data.manifest import ClipRecord
 from elsa_lightning.data.pcm.cache import PcmCache
-from elsa_lightning.data.pcm.layout import Recipe, held
+from elsa_lightning.data.pcm.layout import Recipe, is_cached
 from elsa_lightning.data.readers import Corpus
 from elsa_lightning.errors import ConfigError
 from elsa_lightning.schema import Experiment
 
 
 class CachedSounds:
-    """A corpus' sounds from a cache; in float32 the same bits as from the files, less their edge silence. Recorded ambisonics and
-    parts of files are in none: they come from their files.
+    """A corpus' sounds from a cache; in float32 the same bits as from the files, less their edge silence. What is in no cache
+    (`is_cached`) comes from its file.
 
     Args:
         corpus: of files.
@@ -30,7 +30,7 @@ class CachedSounds:
         Raises:
             DataError: see `PcmCache.load`.
         """
-        if not held(record):
+        if not is_cached(record):
             return self.corpus.load(record, sample_rate)
         return self.cache.load(record.audio, self.root / record.audio)
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 import pathlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -25,7 +25,7 @@ class Corpus(Protocol):
     """Synthesised by this package: said wherever figures are shown."""
     licence: str
 
-    def records(self, split: str) -> list[ClipRecord]:
+    def records(self, split: str) -> Sequence[ClipRecord]:
         """The clips of a split, in an order that never changes."""
         ...
 

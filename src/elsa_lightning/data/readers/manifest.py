@@ -1,14 +1,16 @@
-"""Any corpus, by a JSONL manifest (`data.manifest`)."""
+"""Any corpus, by a manifest, JSONL or Parquet (`data.manifest`)."""
 
 from __future__ import annotations
 
 import functools
 import pathlib
+from collections.abc import Sequence
 
 import numpy as np
 
 from elsa_lightning.data.audio_file import read_audio
-from elsa_lightning.data.manifest import ClipRecord, read_manifest
+from elsa_lightning.data.manifest import ClipRecord
+from elsa_lightning.data.manifest_rows import ManifestRows, open_manifest
 from elsa_lightning.data.readers.corpus import hash_of
 from elsa_lightning.data.recordings import internal_audio
 from elsa_lightning.data.spatial_columns import CHANNELS
@@ -24,23 +26,23 @@ class ManifestCorpus:
 
     Raises:
         ConfigError: no manifest is named.
-        DataError: see `read_manifest`.
+        DataError: see `open_manifest`.
     """
 
     synthetic = False
 
     def __init__(self, cfg: ManifestConfig) -> None:
         if not cfg.path:
-            raise ConfigError("data.corpus.path is empty", "set it to a JSONL manifest")
+            raise ConfigError("data.corpus.path is empty", "set it to a JSONL or Parquet manifest")
         path = pathlib.Path(cfg.path)
         self.name, self.root = path.stem, path.parent
-        self._records = read_manifest(path)
-        self.labels = tuple(sorted({record.label for record in self._records if record.label}))
-        self.licence = ", ".join(sorted({record.licence for record in self._records if record.licence})) or "unknown"
+        self._opened = open_manifest(path)
+        self.labels = tuple(self._opened.about["labels"])
+        self.licence = ", ".join(self._opened.about["licences"]) or "unknown"
 
-    def records(self, split: str) -> list[ClipRecord]:
-        """The clips of a split, in the manifest's order."""
-        return [record for record in self._records if record.split == split]
+    def records(self, split: str) -> Sequence[ClipRecord]:
+        """The clips of a split, in the manifest's order, each read when it is asked for."""
+        return ManifestRows(self._opened, split)
 
     def load(self, record: ClipRecord, sample_rate: int) -> np.ndarray:
         """A clip's sound, float32: mono (T,), or a recording (4, T) in ACN order with SN3D weights and this package's axes."""
@@ -54,4 +56,4 @@ class ManifestCorpus:
     @functools.cached_property
     def content_hash(self) -> str:
         """Hash of the records and of their files' sizes."""
-        return hash_of(self._records, self.root)
+        return hash_of(ManifestRows(self._opened), self.root)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from elsa_lightning.data.manifest_parquet import is_parquet, json_lines
 from elsa_lightning.errors import DataError
 
 ID_COLUMNS = ("clip_id", "youtube_id", "file_name", "filename", "fname", "slice_file_name", "id", "audiocap_id")
@@ -28,19 +29,20 @@ class Row:
 
 
 def read_rows(path: pathlib.Path) -> list[Row]:
-    """The lines of a JSONL manifest, without the checks between lines that `read_manifest` makes.
+    """The lines of a manifest (JSONL or Parquet), without the checks between lines that `read_manifest` makes.
 
     Raises:
         DataError: it is missing, not UTF-8 or empty; a line is not a JSON object, or has neither clip_id nor audio.
     """
-    rows = [_row(line, f"manifest {path}, line {number}") for number, line in enumerate(_lines(path), 1) if line.strip()]
+    lines = json_lines(path) if is_parquet(path) and path.is_file() else _lines(path)
+    rows = [_row(line, f"manifest {path}, line {number}") for number, line in enumerate(lines, 1) if line.strip()]
     if not rows:
         raise DataError(f"manifest {path} has no clips", "write one JSON object a line with audio, captions and split")
     return rows
 
 
 def read_ids(path: pathlib.Path, column: str = "") -> list[Row]:
-    """Ids from a manifest (.jsonl), a table (.csv, .tsv) or a text file with one id a line (empty lines and those with # left out).
+    """Ids from a manifest (.jsonl, .parquet), a table (.csv, .tsv) or a text file with one id a line (empty ones and those with # aside).
 
     Args:
         path: the file; its suffix tells the format.
@@ -51,7 +53,7 @@ def read_ids(path: pathlib.Path, column: str = "") -> list[Row]:
         DataError: it is missing, not UTF-8, has no ids or no such column, or a line of a table lacks its id.
     """
     suffix = path.suffix.lower()
-    if suffix == ".jsonl":
+    if suffix in (".jsonl", ".parquet"):
         return read_rows(path)
     lines = _lines(path)
     if suffix in (".csv", ".tsv"):
@@ -75,7 +77,7 @@ def _lines(path: pathlib.Path) -> Iterator[str]:
         with open(path, encoding="utf-8-sig", newline="") as file:
             yield from file
     except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not UTF-8 (byte {error.start})", "save it as UTF-8 (Parquet: convert it to JSONL first)") from error
+        raise DataError(f"{path} is not UTF-8 (byte {error.start})", "save it as UTF-8") from error
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror})", "check its permissions") from error
 

@@ -1,0 +1,233 @@
+"""Manifests of any size: the records and the errors of the plain reader, from an index that is kept, checked and shared."""
+
+import dataclasses
+import json
+import os
+import pickle
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from elsa_lightning.data import manifest_rows
+from elsa_lightning.data.index_file import read_arrays
+from elsa_lightning.data.manifest import SPLITS, ClipRecord, read_manifest, write_manifest
+from elsa_lightning.data.manifest_rows import ManifestRows, open_manifest
+from elsa_lightning.data.readers import open_corpus
+from elsa_lightning.errors import DataError
+from elsa_lightning.schema import ManifestConfig
+
+GOOD = {"audio": "a.wav", "captions": ["a dog"], "split": "train"}
+
+
+@pytest.fixture(params=["small", "indexed"])
+def indexed(request, monkeypatch):
+    """Both ways: checked at each opening, and by an index file."""
+    if request.param == "indexed":
+        monkeypatch.setattr(manifest_rows, "INDEXED_BYTES", 0)
+    return request.param == "indexed"
+
+
+def outcome(read):
+    """Records, or the error's text."""
+    try:
+        return list(read())
+    except DataError as fault:
+        return str(fault)
+
+
+NAMES = st.sampled_from(["a", "./a", "b", "c", "é", "x\u2028y", ""])
+ROWS = st.fixed_dictionaries(
+    {
+        "audio": st.one_of(NAMES, st.integers(0, 40).map(str)),
+        "split": st.sampled_from([*SPLITS, "train", "train", "dev"]),
+        "captions": st.sampled_from([["a dog"], ["a dog", "ein Hund ü"], "one", []]),
+    },
+    optional={
+        "clip_id": st.one_of(NAMES, st.integers(0, 200).map(str)),
+        "source": st.one_of(st.just(""), st.integers(0, 30).map(str)),
+        "label": st.sampled_from(["", "dog", "cat"]),
+        "licence": st.sampled_from(["", "CC0"]),
+        "duration_s": st.floats(0, 9),
+        "sample_rate": st.sampled_from([0, 44100]),
+    },
+)
+LINES = st.one_of(ROWS.map(json.dumps), ROWS.map(lambda row: json.dumps(row, ensure_ascii=False)), st.sampled_from(["", " ", "[1]", "{"]))
+GOOD_LINES = st.integers(0, 400).map(lambda i: json.dumps({**GOOD, "audio": f"{i}.wav", "split": SPLITS[i % 3]}))
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    lines=st.one_of(
+        st.lists(GOOD_LINES, max_size=30, unique=True), st.lists(LINES, max_size=12), st.lists(ROWS.map(json.dumps), max_size=6)
+    ),
+    end=st.sampled_from(["\n", "\r\n", "\r"]),
+    last=st.booleans(),
+)
+def test_it_is_the_plain_reader(tmp_path_factory, lines, end, last):
+    path = tmp_path_factory.mktemp("m") / "m.jsonl"
+    path.write_bytes((end.join(lines) + end * last).encode())
+    wanted = outcome(lambda: read_manifest(path))
+    small = outcome(lambda: ManifestRows(open_manifest(path)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(manifest_rows, "INDEXED_BYTES", 0)
+        first, again = (outcome(lambda: ManifestRows(open_manifest(path))) for _ in range(2))
+    assert wanted == small == first == again
+    if isinstance(wanted, list):
+        opened = open_manifest(path)
+        for split in SPLITS:
+            assert list(ManifestRows(opened, split)) == [record for record in wanted if record.split == split]
+        assert opened.about["labels"] == sorted({record.label for record in wanted} - {""})
+        assert opened.about["licences"] == sorted({record.licence for record in wanted} - {""})
+
+
+def test_a_sequence(tmp_path, indexed):
+    records = [ClipRecord(f"c{i}", SPLITS[i % 2], "", ("x",), audio=f"{i}.wav") for i in range(9)]
+    write_manifest(tmp_path / "m.jsonl", records)
+    rows = ManifestRows(open_manifest(tmp_path / "m.jsonl"), "train")
+    assert len(rows) == 5 and rows[1] == records[2] and rows[-1] == records[8] and rows[1:3] == records[2:6:2]
+    assert records[4] in rows and rows.index(records[4]) == 2
+    for wrong in (5, -6):
+        with pytest.raises(IndexError):
+            rows[wrong]
+    assert len(ManifestRows(open_manifest(tmp_path / "m.jsonl"), "test")) == 0
+
+
+def test_not_utf_8_missing_and_empty(tmp_path, indexed):
+    with pytest.raises(DataError, match="does not exist"):
+        open_manifest(tmp_path / "m.jsonl")
+    (tmp_path / "m.jsonl").write_bytes(b"")
+    with pytest.raises(DataError, match="has no clips"):
+        open_manifest(tmp_path / "m.jsonl")
+    for text in (json.dumps(GOOD).encode() + b"\xe9", b'{"audio": "\xc3'):
+        (tmp_path / "m.jsonl").write_bytes(text)
+        assert outcome(lambda: open_manifest(tmp_path / "m.jsonl")) == outcome(lambda: read_manifest(tmp_path / "m.jsonl"))
+
+
+@pytest.fixture
+def large(tmp_path, monkeypatch):
+    """A manifest that gets an index, and how often it was checked whole."""
+    monkeypatch.setattr(manifest_rows, "INDEXED_BYTES", 0)
+    checks, build = [], manifest_rows.build_index
+    monkeypatch.setattr(manifest_rows, "build_index", lambda *given: checks.append(given) or build(*given))
+    write_manifest(tmp_path / "m.jsonl", [ClipRecord(f"c{i}", SPLITS[i % 3], "", ("x",), audio=f"{i}.wav") for i in range(60)])
+    return tmp_path / "m.jsonl", checks
+
+
+def test_it_is_checked_once_until_it_changes(large):
+    path, checks = large
+    first = list(ManifestRows(open_manifest(path)))
+    assert list(ManifestRows(open_manifest(path))) == first and len(checks) == 1
+    os.utime(path, (1, 1))
+    open_manifest(path)
+    assert len(checks) == 1
+    text = path.read_text()
+    path.write_text(text.replace("7.wav", "x.wav", 1))  # the size stays
+    assert [record.audio for record in ManifestRows(open_manifest(path))] == [r.audio for r in read_manifest(path)]
+    assert len(checks) == 2
+    path.write_text(text.replace('"c5"', '"c4"'))
+    with pytest.raises(DataError, match="'c4' was used in line 5"):
+        open_manifest(path)
+
+
+@pytest.mark.parametrize("damage", ["cut", "flip", "garbage", "magic"])
+def test_a_damaged_index_is_made_again(large, damage):
+    path, checks = large
+    first = list(ManifestRows(open_manifest(path)))
+    index = path.with_name("m.jsonl.index")
+    data = bytearray(index.read_bytes())
+    if damage == "flip":
+        data[-60] ^= 1
+    index.write_bytes({"cut": data[:-3], "flip": data, "garbage": b"\0" * 50, "magic": b"ELSAIDX1" + b"\xff" * 99}[damage])
+    assert list(ManifestRows(open_manifest(path))) == first and len(checks) == 2
+    assert read_arrays(index, {}) is not None
+
+
+def test_pickled_by_path_and_opened_there_without_a_check(large):
+    path, checks = large
+    corpus = open_corpus(ManifestConfig(path=str(path)))
+    state = pickle.dumps([corpus, corpus.records("val")])
+    assert len(state) < 1500
+    again, records = pickle.loads(state)
+    assert list(records) == list(corpus.records("val")) == list(again.records("val")) and len(checks) == 1
+    path.write_text(path.read_text().replace('"c5"', '"c4"'))
+    with pytest.raises(DataError, match="'c4' was used"):
+        pickle.loads(state)
+
+
+def test_a_folder_that_cannot_be_written_to(large, tmp_path, monkeypatch, caplog):
+    path, checks = large
+    write = manifest_rows.write_arrays
+
+    def only_elsewhere(place, *given):
+        if place.parent == path.parent:
+            raise PermissionError(13, "not allowed")
+        write(place, *given)
+
+    monkeypatch.setattr(manifest_rows, "write_arrays", only_elsewhere)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
+    for _ in range(2):
+        assert len(ManifestRows(open_manifest(path))) == 60
+    assert len(checks) == 1 and not caplog.records
+    monkeypatch.setenv("XDG_CACHE_HOME", str(path))  # no folder
+    for _ in range(2):
+        assert len(ManifestRows(open_manifest(path))) == 60
+    assert len(checks) == 3 and "no place for the index" in caplog.text
+
+
+def test_parquet_is_the_same_manifest(tmp_path, indexed):
+    pytest.importorskip("pyarrow")
+    records = [
+        ClipRecord("c1", "test", "hund", ("ein Hund", "ein „Bellen“"), "src", "CC0", "1.wav", 4.25, 44100),
+        ClipRecord("c2", "train", "", ("x",), audio="2.wav"),
+        ClipRecord("c3", "train", "", ("y",), audio="3.wav", layout="foa_fuma", start_s=0.0, azimuth_deg=-5.0, spatial_captions=("left",)),
+    ]
+    for name in ("m.jsonl", "m.parquet"):
+        write_manifest(tmp_path / name, records)
+        (tmp_path / "1.wav").write_bytes(b"1"), (tmp_path / "2.wav").write_bytes(b"2"), (tmp_path / "3.wav").write_bytes(b"3")
+        assert read_manifest(tmp_path / name) == records
+        for _ in range(2):
+            assert list(ManifestRows(open_manifest(tmp_path / name))) == records
+    hashes = {open_corpus(ManifestConfig(path=str(tmp_path / name))).content_hash for name in ("m.jsonl", "m.parquet")}
+    assert len(hashes) == 1
+    rows = pickle.loads(pickle.dumps(ManifestRows(open_manifest(tmp_path / "m.parquet"), "train")))
+    assert list(rows) == records[1:]
+
+
+def test_faults_of_a_parquet_manifest(tmp_path, monkeypatch):
+    pytest.importorskip("pyarrow")
+    path = tmp_path / "m.parquet"
+    write_manifest(path, [ClipRecord("c1", "train", "", ("x",), audio="1.wav"), ClipRecord("c1", "train", "", ("x",), audio="2.wav")])
+    assert outcome(lambda: open_manifest(path)) == outcome(lambda: read_manifest(path))
+    with pytest.raises(DataError, match="line 2: clip_id 'c1' was used in line 1"):
+        open_manifest(path)
+    path.write_bytes(b"PAR1 no more")
+    with pytest.raises(DataError, match=r"m\.parquet cannot be read"):
+        open_manifest(path)
+
+
+def test_a_table_written_by_others(tmp_path):
+    arrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    rows = [{**GOOD, "sample_rate": 44100.0, "extra": 3}, {**GOOD, "audio": "b.wav", "sample_rate": None, "label": None, "extra": None}]
+    parquet.write_table(arrow.Table.from_pylist(rows), tmp_path / "m.parquet")
+    assert [record.sample_rate for record in read_manifest(tmp_path / "m.parquet")] == [44100, 0]
+
+
+def test_without_pyarrow_the_error_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
+    (tmp_path / "m.parquet").write_bytes(b"PAR1")
+    for action in (lambda: open_manifest(tmp_path / "m.parquet"), lambda: write_manifest(tmp_path / "n.parquet", [])):
+        with pytest.raises(DataError, match="needs pyarrow") as caught:
+            action()
+        assert "elsa-lightning[parquet]" in caught.value.remedy
+
+
+def test_records_are_what_lines_say_after_the_file_was_replaced(large):
+    """An open manifest is the one that was checked, whatever takes its place."""
+    path, _ = large
+    rows = ManifestRows(open_manifest(path))
+    before = list(rows)
+    write_manifest(path, [dataclasses.replace(record, label="other") for record in before])
+    assert list(rows) == before
