@@ -1,7 +1,11 @@
 """Strip, repeat, crop, level."""
 
+import math
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from elsa_lightning.data.clips import loudest, prepare, strip_silence
 from elsa_lightning.errors import DataError
@@ -70,3 +74,36 @@ def test_a_lead_is_what_the_repeating_sound_did_before_the_same_clip():
     led = prepare(sound, 100, audio(2.0), np.random.default_rng(3), lead=500)
     assert len(led) == 700 and np.array_equal(led[500:], plain)
     assert np.allclose(led[:300], led[400:], atol=1e-6)  # the sound's own period is 400 samples
+
+
+def plainly_prepared(mono, rate, audio, rng, lead):
+    """`prepare` in the plainest words."""
+    length = round(audio.clip_s * rate)
+    loud = np.flatnonzero(np.abs(mono) >= np.abs(mono).max() * 10 ** (audio.strip_db / 20))
+    sound = mono[loud[0] : loud[-1] + 1]
+    wanted = max(length, round(audio.min_s * rate))
+    sound = sound if len(sound) >= wanted else np.resize(sound, wanted)
+    start = (len(sound) - length) // 2 if rng is None else int(rng.integers(len(sound) - length + 1))
+    level = math.sqrt(np.mean(np.square(sound[start : start + length], dtype=np.float64)))
+    if level < 0.01 * math.sqrt(np.mean(np.square(sound, dtype=np.float64))):
+        energy = [np.square(sound[at : at + length], dtype=np.float64).sum() for at in range(len(sound) - length + 1)]
+        start = int(np.argmax(energy))
+        level = math.sqrt(np.mean(np.square(sound[start : start + length], dtype=np.float64)))
+    before = sound.take(np.arange(start - lead, start), mode="wrap")
+    return np.concatenate([before, sound[start : start + length]]) / np.float32(level)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.data())
+def test_it_is_the_plain_way(data):
+    rng = np.random.default_rng(data.draw(st.integers(0, 1 << 30)))
+    mono = rng.standard_normal(data.draw(st.integers(1, 9000))).astype(np.float32)
+    mono[: data.draw(st.integers(0, len(mono) - 1))] *= 10 ** -data.draw(st.sampled_from([0.0, 1.9, 2.1, 3.5, 6.0]))
+    mono[len(mono) - data.draw(st.integers(0, len(mono) - 1)) :] *= data.draw(st.sampled_from([0.0, 1.0]))
+    if not np.abs(mono).max() > 0:
+        mono[-1] = 1e-3
+    audio = AudioConfig(sample_rate=1000, clip_s=data.draw(st.floats(0.01, 4)), min_s=data.draw(st.floats(0, 6)))
+    lead, seed = data.draw(st.integers(0, 7000)), data.draw(st.one_of(st.none(), st.integers(0, 99)))
+    made = [None if seed is None else np.random.default_rng(seed) for _ in range(2)]
+    plain = plainly_prepared(mono, 1000, audio, made[0], lead)
+    np.testing.assert_allclose(prepare(mono, 1000, audio, made[1], lead), plain, rtol=3e-7, atol=0)

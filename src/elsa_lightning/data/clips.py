@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from elsa_lightning.errors import DataError
@@ -9,6 +11,10 @@ from elsa_lightning.schema import AudioConfig
 
 QUIET_CROP = 0.01
 """A crop whose RMS lies below this share of the whole sound's is replaced by the loudest crop."""
+BLOCK = 16384
+"""Samples squared at a time."""
+SEARCHED = 4096
+"""Samples at a time in which the end of silence is looked for."""
 
 
 def prepare(mono: np.ndarray, rate: int, audio: AudioConfig, rng: np.random.Generator | None = None, lead: int = 0) -> np.ndarray:
@@ -31,12 +37,25 @@ def prepare(mono: np.ndarray, rate: int, audio: AudioConfig, rng: np.random.Gene
     sound = repeat(strip_silence(mono, audio.strip_db), max(length, round(audio.min_s * rate)))
     spare = len(sound) - length
     start = spare // 2 if rng is None else int(rng.integers(spare + 1))
-    clip = sound[start : start + length].astype(np.float32)
-    if rms(clip) < QUIET_CROP * rms(sound):
+    level = rms(sound[start : start + length])
+    if spare and level < QUIET_CROP * peak_of(sound) and level < QUIET_CROP * rms(sound):  # no RMS exceeds the peak, which is had sooner
         start = loudest(sound, length)
-        clip = sound[start : start + length].astype(np.float32)
-    before = sound.take(np.arange(start - lead, start), mode="wrap").astype(np.float32)
-    return np.concatenate([before, clip]) / np.float32(rms(clip))
+        level = rms(sound[start : start + length])
+    clip = with_lead(sound, start, length, lead)
+    return np.divide(clip, np.float32(level), out=clip)
+
+
+def with_lead(sound: np.ndarray, start: int, length: int, lead: int) -> np.ndarray:
+    """A copy of `length` samples from `start` on and of the `lead` before them, as if the sound repeated itself: (lead + length,)."""
+    clip = np.empty(lead + length, np.float32)
+    there = min(start, lead)
+    clip[lead - there :] = sound[start - there : start + length]
+    left = lead - there
+    while left > 0:
+        step = min(left, len(sound))
+        clip[left - step : left] = sound[len(sound) - step :]
+        left -= step
+    return clip
 
 
 def prepare_foa(foa: np.ndarray, rate: int, audio: AudioConfig, rng: np.random.Generator | None = None) -> np.ndarray:
@@ -81,12 +100,25 @@ def loud_part(mono: np.ndarray, level_db: float) -> tuple[int, int]:
     Raises:
         DataError: nothing but zeros.
     """
-    size = np.abs(mono)
-    peak = size.max(initial=0.0)
+    peak = peak_of(mono)
     if not peak > 0:
         raise DataError("a clip is silent", "take it out of the corpus: nothing can be placed in a room")
-    loud = size >= peak * 10 ** (level_db / 20)
-    return int(loud.argmax()), len(loud) - int(loud[::-1].argmax())
+    level = peak * 10 ** (level_db / 20)
+    return _first_loud(mono, level), len(mono) - _first_loud(mono[::-1], level)
+
+
+def peak_of(sound: np.ndarray) -> np.floating:
+    """Largest absolute value; NaN if there is one."""
+    return np.maximum(sound.max(initial=0.0), -sound.min(initial=0.0))
+
+
+def _first_loud(mono: np.ndarray, level: float) -> int:
+    """Index of the first sample that reaches a level, which one does."""
+    for start in range(0, len(mono), SEARCHED):
+        loud = np.abs(mono[start : start + SEARCHED]) >= level
+        if loud.any():
+            return start + int(loud.argmax())
+    raise AssertionError("no sample reaches the level")
 
 
 def repeat(sound: np.ndarray, length: int) -> np.ndarray:
@@ -95,8 +127,13 @@ def repeat(sound: np.ndarray, length: int) -> np.ndarray:
 
 
 def rms(mono: np.ndarray) -> float:
-    """Root mean square."""
-    return float(np.sqrt(np.mean(np.square(mono, dtype=np.float64))))
+    """Root mean square, summed in double precision."""
+    squares = np.empty(min(len(mono), BLOCK))
+    total = 0.0
+    for start in range(0, len(mono), BLOCK):  # in pieces that stay in the processor's cache
+        part = mono[start : start + BLOCK]
+        total += np.square(part, out=squares[: len(part)], dtype=np.float64).sum()
+    return math.sqrt(total / len(mono))
 
 
 def loudest(mono: np.ndarray, length: int) -> int:

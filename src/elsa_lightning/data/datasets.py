@@ -7,6 +7,7 @@ worker's traceback. `SpatialAudioText` raises it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -188,9 +189,9 @@ def assemble(split: str, examples: Sequence[Example | ElsaError]) -> AudioTextBa
     mono = [example.mono for example in examples if example.mono is not None]
     recordings = [example.foa for example in examples if example.foa is not None]
     if mono:
-        batch.mono = torch.from_numpy(np.stack(mono))  # (S, P + T)
+        batch.mono = _stacked(mono)  # (S, P + T)
     if recordings:
-        batch.recordings = torch.from_numpy(np.stack(recordings))  # (R, 4, T)
+        batch.recordings = _stacked(recordings)  # (R, 4, T)
     if mono or recordings:
         return batch
     batch.spatial = {name: torch.tensor([example.spatial[name] for example in examples]) for name in examples[0].spatial}
@@ -199,6 +200,18 @@ def assemble(split: str, examples: Sequence[Example | ElsaError]) -> AudioTextBa
         intensity = torch.from_numpy(np.stack([example.intensity for example in examples])).float()  # (B, 6, F, K)
         batch.features = Features(log_mel, intensity)
     return batch
+
+
+def _stacked(arrays: Sequence[np.ndarray]) -> torch.Tensor:
+    """float32 arrays as one tensor; in a worker process in the memory that the training's process will read, without another copy."""
+    shape = (len(arrays), *arrays[0].shape)
+    if torch.utils.data.get_worker_info() is None:
+        stacked = torch.empty(shape)
+    else:
+        size = math.prod(shape)
+        stacked = torch.empty(0).set_(torch.UntypedStorage._new_shared(4 * size), 0, shape)  # as torch's default_collate does
+    np.stack(arrays, out=stacked.numpy())
+    return stacked
 
 
 def _integers(values) -> torch.Tensor:
