@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,19 @@ from elsa_lightning.cli_config import DEFAULT_EXPERIMENT, add_overrides, load
 def add(commands: Any) -> None:
     """Add the commands."""
     group = commands.add_parser("data", help="look at a corpus").add_subparsers(required=True, metavar="COMMAND")
-    summary = group.add_parser("summary", help="clips, captions and classes of each split")
-    summary.add_argument("experiment", nargs="?", default=DEFAULT_EXPERIMENT, help=f"its YAML file (default: {DEFAULT_EXPERIMENT})")
+    summary = group.add_parser(
+        "summary",
+        help="samples, hours and captions of each split (the paper's table A1), and its classes",
+        description="Samples, hours and captions (plain and spatial) of each split: the paper's table A1, of a manifest or of an "
+        "experiment's corpus. The paper's figures stand beside where it is one of its corpora; a dagger marks unconfirmed ones.",
+    )
+    what = f"a manifest (.jsonl, .parquet), or an experiment's YAML file (default: {DEFAULT_EXPERIMENT})"
+    summary.add_argument("experiment", nargs="?", default=DEFAULT_EXPERIMENT, metavar="MANIFEST_OR_EXPERIMENT", help=what)
     add_overrides(summary)
+    of = "the paper's corpus to show beside (default: the one that the corpus' name holds)"
+    summary.add_argument("--paper", choices=("audiocaps", "clotho", "freesound", "all"), help=of)
+    summary.add_argument("--hash", action="store_true", help="with the content hash, for which every audio file is opened")
+    summary.add_argument("--json", metavar="FILE", help="write it as JSON too (-: to standard output, instead of the text)")
     summary.set_defaults(command=_summary)
     for module in (cli_download, cli_prepare, cli_cache, cli_recorded, cli_trust, cli_doctor, cli_rewrite, cli_render):
         module.add(group)
@@ -65,20 +76,34 @@ def _room(text: str) -> tuple[float, ...]:
 
 def _open(arguments: argparse.Namespace) -> Any:
     from elsa_lightning.data.readers import open_corpus
+    from elsa_lightning.schema import ManifestConfig
 
+    if Path(arguments.experiment).suffix.lower() in (".jsonl", ".parquet"):
+        return open_corpus(ManifestConfig(path=arguments.experiment))
     return open_corpus(load(arguments).experiment.data.corpus)
 
 
 def _summary(arguments: argparse.Namespace) -> None:
     from elsa_lightning.data.readers import corpus_summary
+    from elsa_lightning.data.table_a1 import paper_figures, paper_name, table_text
+    from elsa_lightning.data.trust.report import json_place, write_report
 
-    found = corpus_summary(_open(arguments))
+    place = json_place(Path(arguments.json)) if arguments.json not in (None, "-") else None
+    found = corpus_summary(_open(arguments), arguments.hash)
+    name = paper_name(found["name"], arguments.paper)
+    found["paper"] = paper_figures(name)
+    if arguments.json == "-":
+        print(json.dumps(found, indent=2, ensure_ascii=False))
+        return
+    write_report(place, found)
     kind = "synthetic sounds, not recordings" if found["synthetic"] else "recordings"
-    print(f"{found['name']}: {kind}, {len(found['labels'])} classes, licence {found['licence']}, content {found['content_hash']}")
+    content = f", content {found['content_hash']}" if arguments.hash else ""
+    print(f"{found['name']}: {kind}, {len(found['labels'])} classes, licence {found['licence']}{content}")
+    print("\n".join(table_text(found["splits"], name)))
     for split, sizes in found["splits"].items():
         labels = [f"{label} {count}" for label, count in sizes["labels"].items() if label]
-        print(f"{split:6s} {sizes['clips']} clips, {sizes['captions']} captions ({sizes['different_captions']} different)")
-        print("       " + ", ".join(labels) if labels else "       no classes")
+        if labels:
+            print(f"{split:6s} " + ", ".join(labels))
 
 
 def _foley(arguments: argparse.Namespace) -> None:

@@ -89,7 +89,8 @@ def test_corpus_by_manifest(tmp_path):
     write_manifest(tmp_path / "m.jsonl", [ClipRecord("x", "train", "dog", ("a dog",), audio="a.wav", licence="CC0")])
     corpus = open_corpus(ManifestConfig(path=str(tmp_path / "m.jsonl")))
     assert corpus.load(corpus.records("train")[0], 16000).shape == (1600,)
-    assert corpus_summary(corpus)["splits"]["train"] == {"clips": 1, "captions": 1, "different_captions": 1, "labels": {"dog": 1}}
+    sizes = corpus_summary(corpus)["splits"]["train"]
+    assert [sizes[name] for name in ("clips", "captions", "different_captions", "labels")] == [1, 1, 1, {"dog": 1}]
     assert (corpus.labels, corpus.licence, corpus.synthetic) == (("dog",), "CC0", False)
     first = corpus.content_hash
     write_manifest(tmp_path / "m.jsonl", [dataclasses.replace(corpus.records("train")[0], duration_s=0.1, sample_rate=8000)])

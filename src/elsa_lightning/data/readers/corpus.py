@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import pathlib
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 
 from elsa_lightning.data.manifest import SPLITS, ClipRecord
+from elsa_lightning.data.table_a1 import sizes_of
 from elsa_lightning.errors import DataError
 
 
@@ -69,17 +69,14 @@ def hash_of(records: Iterable[ClipRecord], root: pathlib.Path) -> str:
     return digest.hexdigest()
 
 
-def corpus_summary(corpus: Corpus) -> dict[str, Any]:
-    """Sizes for people to read: clips, captions, different captions and clips per label, by split."""
-    splits = {}
-    for split in SPLITS:
-        records = corpus.records(split)
-        captions = [caption for record in records for caption in record.captions]
-        splits[split] = {
-            "clips": len(records),
-            "captions": len(captions),
-            "different_captions": len(set(captions)),
-            "labels": dict(sorted(Counter(record.label for record in records).items())),
-        }
-    about = {"name": corpus.name, "synthetic": corpus.synthetic, "licence": corpus.licence, "content_hash": corpus.content_hash}
-    return about | {"labels": list(corpus.labels), "splits": splits}
+def corpus_summary(corpus: Corpus, content: bool = True) -> dict[str, Any]:
+    """Sizes for people to read: clips, hours, captions and clips per label, by split (`table_a1.sizes_of`).
+
+    Args:
+        corpus: any.
+        content: with the content hash, which reads the ends of every audio file.
+    """
+    about = {"name": corpus.name, "synthetic": corpus.synthetic, "licence": corpus.licence}
+    if content:
+        about["content_hash"] = corpus.content_hash
+    return about | {"labels": list(corpus.labels), "splits": {split: sizes_of(corpus.records(split)) for split in SPLITS}}
