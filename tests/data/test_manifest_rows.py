@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import os
 import pickle
 
@@ -11,7 +12,16 @@ from hypothesis import strategies as st
 
 from elsa_lightning.data import manifest_rows
 from elsa_lightning.data.index_file import read_arrays
-from elsa_lightning.data.manifest import SPLITS, ClipRecord, read_manifest, write_manifest
+from elsa_lightning.data.manifest import (
+    NUMBER_FIELDS,
+    SPLITS,
+    TEXT_FIELDS,
+    ClipRecord,
+    parse_line,
+    plain_row,
+    read_manifest,
+    write_manifest,
+)
 from elsa_lightning.data.manifest_rows import ManifestRows, open_manifest
 from elsa_lightning.data.readers import open_corpus
 from elsa_lightning.errors import DataError
@@ -52,7 +62,23 @@ ROWS = st.fixed_dictionaries(
         "sample_rate": st.sampled_from([0, 44100]),
     },
 )
-LINES = st.one_of(ROWS.map(json.dumps), ROWS.map(lambda row: json.dumps(row, ensure_ascii=False)), st.sampled_from(["", " ", "[1]", "{"]))
+ODD = {
+    "audio": [3, None, ""],
+    "split": ["dev", ["train"], {}, None],
+    "captions": [[], [""], [" ."], [3], ["a dog", None], {}, None, "two"],
+    **{name: [3, None, [], True, ""] for name in ("clip_id", "label", "source", "licence")},
+    "duration_s": [-1, math.nan, math.inf, True, "1", None, 2, 0.5],
+    "sample_rate": [-1, 0.5, True, "1", None, math.nan, 8000],
+    "layout": ["mono", "foa_fuma", "stereo"],
+    "azimuth_deg": [3],
+    "extra": [3],
+}
+LINES = st.one_of(
+    ROWS.map(json.dumps),
+    ROWS.map(lambda row: json.dumps(row, ensure_ascii=False)),
+    st.sampled_from(["", " ", "[1]", "{", "{} x", "{}{}", "3", "\ufeff{}"]),
+    st.tuples(st.sampled_from(["", " "]), ROWS.map(json.dumps), st.sampled_from(["", " ", "x"])).map("".join),
+)
 GOOD_LINES = st.integers(0, 400).map(lambda i: json.dumps({**GOOD, "audio": f"{i}.wav", "split": SPLITS[i % 3]}))
 
 
@@ -79,6 +105,22 @@ def test_it_is_the_plain_reader(tmp_path_factory, lines, end, last):
             assert list(ManifestRows(opened, split)) == [record for record in wanted if record.split == split]
         assert opened.about["labels"] == sorted({record.label for record in wanted} - {""})
         assert opened.about["licences"] == sorted({record.licence for record in wanted} - {""})
+
+
+def test_the_quick_look_passes_only_what_the_full_check_does():
+    whole = {**GOOD, "clip_id": "c", "label": "dog", "source": "s", "licence": "CC0", "duration_s": 1.5, "sample_rate": 44100}
+    lines = [json.dumps({**whole, name: value}) for name, values in ODD.items() for value in values]
+    lines += [json.dumps({key: value for key, value in whole.items() if key != name}) for name in whole]
+    lines += [json.dumps(whole) + end for end in (" ", "x", "{}")] + ["", "3", "[]", "{", '{"split"}']
+    passed = 0
+    for line in lines:
+        row = plain_row(line)
+        if row is not None:
+            record = parse_line(line, "x")
+            said = {name: row.get(name, getattr(ClipRecord("", "", "", ()), name)) for name in (*TEXT_FIELDS, *NUMBER_FIELDS)}
+            assert said | {"clip_id": row.get("clip_id") or row["audio"]} == {name: getattr(record, name) for name in said}
+            passed += 1
+    assert plain_row(json.dumps(whole)) == whole and passed == 13
 
 
 def test_a_sequence(tmp_path, indexed):

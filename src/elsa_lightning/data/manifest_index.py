@@ -15,8 +15,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from elsa_lightning.data.manifest import SPLITS, ClipRecord, check_id, check_split, no_clips, parse_line
+from elsa_lightning.data.manifest import SPLITS, check_id, check_split, no_clips, parse_line, plain_row
 from elsa_lightning.errors import DataError
+
+_CODES = {split: code for code, split in enumerate(SPLITS)}
 
 
 class Buffer(Protocol):
@@ -31,29 +33,31 @@ class Buffer(Protocol):
 
 @dataclass
 class Scanned:
-    """What is noted of each clip, in the manifest's order."""
+    """What is noted of each clip, in the manifest's order.
 
-    start: array = field(default_factory=lambda: array("Q"))
-    size: array = field(default_factory=lambda: array("Q"))
-    line: array = field(default_factory=lambda: array("Q"))
-    split: array = field(default_factory=lambda: array("B"))
-    ids: array = field(default_factory=lambda: array("q"))
-    audio: array = field(default_factory=lambda: array("q"))
-    source: array = field(default_factory=lambda: array("q"))
+    Attributes:
+        notes: of each clip its line's first byte, size in bytes and number; the split's code; hashes of clip_id, audio and source.
+        labels, licences: of all clips.
+    """
+
+    notes: array = field(default_factory=lambda: array("q"))
     labels: set[str] = field(default_factory=set)
     licences: set[str] = field(default_factory=set)
 
-    def add(self, start: int, size: int, line: int, record: ClipRecord) -> None:
-        """Note one clip; 0 stands for "has none" among the hashes."""
-        self.start.append(start)
-        self.size.append(size)
-        self.line.append(line)
-        self.split.append(SPLITS.index(record.split))
-        self.ids.append(hash(record.clip_id))
-        self.audio.append(hash(posixpath.normpath(record.audio)) or 1 if record.audio else 0)
-        self.source.append(hash(record.source) or 1 if record.source else 0)
-        self.labels.add(record.label)
-        self.licences.add(record.licence)
+    def add(self, start: int, size: int, line: int, row: dict[str, Any]) -> None:
+        """Note one clip, as its line says it; 0 stands for "has none" among the hashes."""
+        get = row.get
+        audio, source = get("audio"), get("source")
+        home = hash(posixpath.normpath(audio)) or 1 if audio else 0
+        self.notes.extend(
+            (start, size, line, _CODES[row["split"]], hash(get("clip_id") or audio), home, hash(source) or 1 if source else 0)
+        )
+        self.labels.add(get("label", ""))
+        self.licences.add(get("licence", ""))
+
+    def columns(self) -> np.ndarray:
+        """(7, N) int64: start, size, line, split, clip_id, audio, source."""
+        return np.ascontiguousarray(np.frombuffer(self.notes, np.int64).reshape(-1, 7).T)
 
 
 def build_index(path: pathlib.Path, lines: Buffer, needs_audio: bool) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -74,20 +78,22 @@ def build_index(path: pathlib.Path, lines: Buffer, needs_audio: bool) -> tuple[d
     fault: DataError | None = None
     for number, start, raw in _numbered(lines):
         text = raw.decode()
-        if not text.strip():
+        row = plain_row(text)
+        if row is None and not text.strip():
             continue
         try:
-            found.add(start, len(raw), number, parse_line(text, f"manifest {path}, line {number}", needs_audio))
+            found.add(start, len(raw), number, row or parse_line(text, f"manifest {path}, line {number}", needs_audio).to_dict())
         except DataError as caught:
             fault = caught
             break
-    _check_between(path, lines, found, needs_audio)  # a fault between earlier lines comes first
+    columns = found.columns()
+    _check_between(path, lines, columns, needs_audio)  # a fault between earlier lines comes first
     if fault is not None:
         raise fault
-    if not found.start:
+    if not columns.size:
         raise no_clips(path)
-    split = np.frombuffer(found.split, np.uint8)
-    arrays = {"start": np.array(found.start, "<u8"), "size": np.array(found.size, "<u4")}
+    start, size, _, split = columns[:4]
+    arrays = {"start": start.astype("<u8"), "size": size.astype("<u4")}
     arrays |= {f"rows_{name}": np.flatnonzero(split == code).astype("<u4") for code, name in enumerate(SPLITS)}
     about = {"clips": len(split), "labels": sorted(found.labels - {""}), "licences": sorted(found.licences - {""})}
     return about, arrays
@@ -111,18 +117,18 @@ def _numbered(lines: Buffer) -> Iterator[tuple[int, int, bytes]]:
         start = stop + 1
 
 
-def _check_between(path: pathlib.Path, lines: Buffer, found: Scanned, needs_audio: bool) -> None:
+def _check_between(path: pathlib.Path, lines: Buffer, columns: np.ndarray, needs_audio: bool) -> None:
     """What `read_manifest` checks between lines, with the same first fault."""
-    split = np.frombuffer(found.split, np.uint8)
-    suspects = _repeated(np.frombuffer(found.ids, np.int64))
-    for names in (found.audio, found.source):
-        suspects |= _in_two_splits(np.frombuffer(names, np.int64), split)
+    start, size, line, split, ids, audio, source = columns
+    suspects = _repeated(ids)
+    for names in (audio, source):
+        suspects |= _in_two_splits(names, split.astype(np.uint8))
     seen: dict[str, int] = {}
     homes: dict[tuple[str, str], tuple[str, int]] = {}
     for row in np.flatnonzero(suspects).tolist():
-        start, number = found.start[row], found.line[row]
+        first, number = int(start[row]), int(line[row])
         where = f"manifest {path}, line {number}"
-        record = parse_line(lines[start : start + found.size[row]].decode(), where, needs_audio)
+        record = parse_line(lines[first : first + int(size[row])].decode(), where, needs_audio)
         check_id(record, number, seen, where)
         check_split(record, number, homes, where)
 

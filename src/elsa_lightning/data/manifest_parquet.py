@@ -33,11 +33,11 @@ def json_lines(path: pathlib.Path) -> Iterator[str]:
         DataError: pyarrow is not installed, or the file is not Parquet.
     """
     arrow, parquet = _pyarrow(path)
+    encode = json.JSONEncoder(ensure_ascii=False, default=str).encode
     try:
         with parquet.ParquetFile(path) as file:
             for batch in file.iter_batches(BATCH):
-                for row in batch.to_pylist():
-                    yield json.dumps(_known(row), ensure_ascii=False, default=str)
+                yield from map(encode, _rows(batch))
     except (OSError, arrow.ArrowException) as error:
         raise DataError(f"manifest {path} cannot be read ({error})", "write it again, as Parquet or as JSONL") from error
 
@@ -62,13 +62,20 @@ def write_table(path: pathlib.Path, rows: Iterable[dict[str, Any]]) -> None:
     os.replace(temporary, path)
 
 
-def _known(row: dict[str, Any]) -> dict[str, Any]:
-    """Without nulls; a rate that a table holds as 44100.0 (pandas does where some are null) is the whole number that it is."""
-    known = {name: value for name, value in row.items() if value is not None}
-    rate = known.get("sample_rate")
-    if isinstance(rate, float) and rate.is_integer():
-        known["sample_rate"] = int(rate)
-    return known
+def _rows(batch: Any) -> Iterator[dict[str, Any]]:
+    """Rows without nulls; a rate that a table holds as 44100.0 (pandas does where some are null) is the whole number that it is."""
+    known = [
+        (name, column.to_pylist())
+        for name, column in zip(batch.schema.names, batch.columns, strict=True)
+        if column.null_count < len(column)
+    ]
+    names, columns = [name for name, _ in known], [values for _, values in known]
+    for values in zip(*columns, strict=True) if columns else [()] * len(batch):
+        row = {name: value for name, value in zip(names, values, strict=True) if value is not None}
+        rate = row.get("sample_rate")
+        if isinstance(rate, float) and rate.is_integer():
+            row["sample_rate"] = int(rate)
+        yield row
 
 
 def _pyarrow(path: pathlib.Path) -> tuple[Any, Any]:

@@ -105,12 +105,12 @@ def training_labels(bank: RoomBank, corpus: Corpus | None, name: str) -> Tensor:
     rooms = bank.labels[name]
     rooms = rooms[~rooms.isnan()]  # nobody may have measured a real room's
     records = corpus.records("train") if corpus is not None else []
-    recorded = [record for record in records if record.recorded]
-    if not recorded:
+    values = torch.tensor([internal_labels(record)[name] for record in records if record.recorded])
+    if not len(values):
         return rooms
-    values = torch.tensor([internal_labels(record)[name] for record in recorded])
+    only_recorded = len(values) == len(records)
     values = values[~values.isnan()]
-    if len(recorded) < len(records):
+    if not only_recorded:
         return torch.cat([rooms.cpu(), values])
     return values if len(values.unique()) > 1 else rooms
 
