@@ -7,11 +7,12 @@ import subprocess
 import sys
 
 import pytest
-from conftest import ROOT
 
 from elsa_lightning import cli
 from elsa_lightning.errors import RunError
 from elsa_lightning.scheduler import Interrupted, Outcome
+
+from .conftest import ROOT
 
 PROBE = """
 import sys

@@ -4,7 +4,6 @@ import dataclasses
 import json
 
 import pytest
-from conftest import ROOT
 
 from elsa_lightning.atomic import write_json
 from elsa_lightning.errors import RunError
@@ -16,6 +15,8 @@ from elsa_lightning.runs import write_status
 from elsa_lightning.table_file import Claim, Column, Floor
 from elsa_lightning.tables import plan as plan_table
 from elsa_lightning.verdicts import claim_verdict, floor_verdict, holds, interval
+
+from .conftest import ROOT
 
 RESULTS = ROOT / "results"
 CORPUS = {"name": "foley", "content_hash": "c0ffee", "licence": "none", "synthetic": True}

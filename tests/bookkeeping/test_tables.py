@@ -5,13 +5,14 @@ from fnmatch import fnmatch
 
 import pytest
 import yaml
-from conftest import EXPERIMENT, ROOT, TABLE
 
 from elsa_lightning.checks import leaves
 from elsa_lightning.config import get, load_experiment
 from elsa_lightning.errors import ConfigError
 from elsa_lightning.table_file import find_table, load_table
 from elsa_lightning.tables import describe, parse_seeds, plan, resolve_row
+
+from .conftest import EXPERIMENT, ROOT, TABLE
 
 EXPERIMENTS = sorted((ROOT / "experiments").glob("*.yaml"))
 PROFILES = sorted((ROOT / "experiments" / "profiles").glob("*.yaml"))
