@@ -76,6 +76,14 @@ def nyquist_taper(bins: int, device: torch.device | str = "cpu", share: float = 
 
 def octave_gain(frequency_hz: Tensor, centre_hz: float, order: int = 3) -> Tensor:
     """(F,) magnitude of a Butterworth band pass of one octave; used with zero phase. A brick wall would ring at −50 dB into every decay."""
-    width = centre_hz * (math.sqrt(2.0) - math.sqrt(0.5))
-    detuning = (frequency_hz.square() - centre_hz**2) / (frequency_hz.clamp_min(1e-9) * width)
+    return _butterworth(frequency_hz, centre_hz, centre_hz * (math.sqrt(2.0) - math.sqrt(0.5)), order)
+
+
+def third_octave_gain(frequency_hz: Tensor, centre_hz: float, order: int = 3) -> Tensor:
+    """(F,) magnitude of a Butterworth band pass of a third octave, as `octave_gain`."""
+    return _butterworth(frequency_hz, centre_hz, centre_hz * (10**0.05 - 10**-0.05), order)
+
+
+def _butterworth(frequency_hz: Tensor, centre_hz: float, width_hz: float, order: int) -> Tensor:
+    detuning = (frequency_hz.square() - centre_hz**2) / (frequency_hz.clamp_min(1e-9) * width_hz)
     return (1.0 + detuning.pow(2 * order)).rsqrt()

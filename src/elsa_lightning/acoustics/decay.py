@@ -79,11 +79,11 @@ def octave_t30_s(rir_w: Tensor, sample_rate: int, centres_hz: Sequence[float]) -
             found.append(torch.full((len(rir_w),), torch.nan, device=rir_w.device))
             continue
         band = torch.fft.irfft(spectrum * octave_gain(frequency, centre).float(), n=n)[..., :length]
-        found.append(_t30_of_cut(band, sample_rate))
+        found.append(t30_of_cut(band, sample_rate))
     return torch.stack(found, dim=1)
 
 
-def _t30_of_cut(band: Tensor, sample_rate: int) -> Tensor:
+def t30_of_cut(band: Tensor, sample_rate: int) -> Tensor:
     """T30 (B,) s of decays (B, R) that go on after their end: what is missing is its last power, falling on at the slope found so far.
 
     Energies are summed over milliseconds first: the curve is smooth at that scale, and each round works on few numbers.
@@ -108,11 +108,16 @@ def arrival_sample(rir_w: Tensor) -> Tensor:
 
 def _split_db(rir_w: Tensor, first: Tensor, last: Tensor) -> Tensor:
     """Energy in the samples first ≤ n < last over that in all later ones, dB."""
-    sample = torch.arange(rir_w.shape[-1], device=rir_w.device)
+    during, later = _split(rir_w, first, last)
     energy = rir_w.double().square()
-    inside = (energy * ((sample >= first[:, None]) & (sample < last[:, None]))).sum(-1)
-    after = (energy * (sample >= last[:, None])).sum(-1)
+    inside, after = (energy * during).sum(-1), (energy * later).sum(-1)
     return (10.0 * torch.log10(inside.clamp_min(1e-30) / after.clamp_min(1e-30))).float()
+
+
+def _split(rir_w: Tensor, first: Tensor, last: Tensor) -> tuple[Tensor, Tensor]:
+    """(B, R) bool, twice: the samples first ≤ n < last, and all later ones."""
+    sample = torch.arange(rir_w.shape[-1], device=rir_w.device)
+    return (sample >= first[:, None]) & (sample < last[:, None]), sample >= last[:, None]
 
 
 def c50_db(rir_w: Tensor, sample_rate: int, arrival: Tensor | None = None) -> Tensor:
@@ -132,3 +137,9 @@ def drr_db(rir_w: Tensor, sample_rate: int, arrival: Tensor | None = None) -> Te
     arrival = arrival_sample(rir_w) if arrival is None else arrival.round().long()
     reach = round(_DIRECT_S * sample_rate)
     return _split_db(rir_w, arrival - reach, arrival + reach + 1)
+
+
+def direct_and_later(rir_w: Tensor, sample_rate: int, arrival: Tensor) -> tuple[Tensor, Tensor]:
+    """What `drr_db` compares, (B, R) bool each: the samples of the direct sound, and those of all that follows."""
+    at, reach = arrival.round().long(), round(_DIRECT_S * sample_rate)
+    return _split(rir_w, at - reach, at + reach + 1)
