@@ -192,6 +192,15 @@ def check_replaceable(folder: Path) -> None:
         raise DataError(f"{folder} holds more than a bank: {', '.join(sorted(strangers)[:3])}", "move these away, or name a new folder")
 
 
+def saved_hash(folder: str | Path) -> str:
+    """Content hash of the bank in a folder, as its manifest has it (`RoomBank.load` compares).
+
+    Raises:
+        DataError: no bank is there.
+    """
+    return _read_manifest(Path(folder) / _MANIFEST)["content_hash"]
+
+
 def _read_manifest(path: Path) -> dict:
     try:
         manifest = json.loads(path.read_text())

@@ -9,7 +9,7 @@ the crossing, and what the decay would have given beyond it is added.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -130,14 +130,29 @@ def _fit(energy: np.ndarray, subtracted: float, interval: int, noise: float, ste
 
 def octave_decays(response: np.ndarray, sample_rate: int, centres_hz: Sequence[float]) -> list[Decay]:
     """The decays of a response (T,) in octave bands, each with a noise of its own; `NO_DECAY` for bands beyond the Nyquist frequency."""
+    return band_decays(response, sample_rate, centres_hz, octave_gain, 2**0.5)
+
+
+def band_decays(
+    response: np.ndarray, sample_rate: int, centres_hz: Sequence[float], gain: Callable[[torch.Tensor, float], torch.Tensor], edge: float
+) -> list[Decay]:
+    """`octave_decays` in any bands.
+
+    Args:
+        response: (T,).
+        sample_rate: Hz.
+        centres_hz: of the bands.
+        gain: frequencies (F,) Hz and a centre → magnitude (F,) of the band's zero-phase filter.
+        edge: upper edge of a band over its centre.
+    """
     n = good_size(2 * len(response))
     spectrum = torch.fft.rfft(torch.from_numpy(np.ascontiguousarray(response, dtype=np.float64)), n=n)
     frequency = torch.fft.rfftfreq(n, 1 / sample_rate, dtype=torch.float64)
     found = []
     for centre in centres_hz:
-        if centre * 2**0.5 >= sample_rate / 2:
+        if centre * edge >= sample_rate / 2:
             found.append(NO_DECAY)
             continue
-        band = torch.fft.irfft(spectrum * octave_gain(frequency, centre), n=n)[: len(response)]
+        band = torch.fft.irfft(spectrum * gain(frequency, centre), n=n)[: len(response)]
         found.append(decay_of(band.numpy(), sample_rate))
     return found

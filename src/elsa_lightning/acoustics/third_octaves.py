@@ -20,22 +20,38 @@ LEAST_BT = 4.0
 """Least product of bandwidth, Hz, and T30, s: below, it is the filter's own ringing that decays (Jacobsen 1987 gives 4 for a filter that
 rings backwards in time; ours rings to both sides)."""
 
-_EDGE = 10**0.05  # from the centre to an edge
+EDGE = 10**0.05
+"""From a band's centre to its upper edge."""
+
 _SAMPLES = 2**24  # of filtered sound at a time, 64 MB
 
 
 def tellable(sample_rate: int) -> Tensor:
     """(20,) bool: bands whose upper edge lies below the Nyquist frequency."""
-    return torch.tensor([centre * _EDGE < sample_rate / 2 for centre in THIRD_OCTAVES_HZ])
+    return torch.tensor([centre * EDGE < sample_rate / 2 for centre in THIRD_OCTAVES_HZ])
 
 
-def third_octave_t30_s(rir_w: Tensor, sample_rate: int, least_bt: float = LEAST_BT) -> Tensor:
+def third_octave_t30_s(rir_w: Tensor, sample_rate: int) -> Tensor:
     """T30 (B, 20) s in third octaves, by zero-phase Butterworth filters; the cut of a response is handled as in `octave_t30_s`.
 
     Args:
         rir_w: (B, R) responses of the omnidirectional channel.
         sample_rate: Hz.
-        least_bt: see `LEAST_BT`; faster decays are NaN.
+    """
+    return slower_than_filters(third_octave_decay_s(rir_w, sample_rate))
+
+
+def slower_than_filters(t30_s: Tensor) -> Tensor:
+    """T30 (B, 20) s with NaN in place of decays so fast that they are the filters' own (`LEAST_BT`)."""
+    width = torch.tensor(THIRD_OCTAVES_HZ, device=t30_s.device) * (EDGE - 1 / EDGE)
+    return torch.where(t30_s * width >= LEAST_BT, t30_s, torch.nan)
+
+
+def third_octave_decay_s(rir_w: Tensor, sample_rate: int) -> Tensor:
+    """T30 (B, 20) s of what the filters let through, however fast it decays; arguments as in `third_octave_t30_s`.
+
+    Returns:
+        NaN only in bands that do not fall by 35 dB, or lie beyond the Nyquist frequency.
     """
     length = rir_w.shape[-1]
     n = good_size(2 * length)  # the second half takes what a zero-phase filter rings backwards
@@ -46,8 +62,7 @@ def third_octave_t30_s(rir_w: Tensor, sample_rate: int, least_bt: float = LEAST_
         for band in tellable(sample_rate).nonzero()[:, 0].tolist():
             gain = third_octave_gain(frequency, THIRD_OCTAVES_HZ[band]).float()
             found[rows, band] = t30_of_cut(torch.fft.irfft(spectrum * gain, n=n)[..., :length], sample_rate)
-    width = torch.tensor(THIRD_OCTAVES_HZ, device=rir_w.device) * (_EDGE - 1 / _EDGE)
-    return torch.where(found * width >= least_bt, found, torch.nan)
+    return found
 
 
 def third_octave_drr_db(rir_w: Tensor, sample_rate: int, arrival: Tensor) -> Tensor:
@@ -65,7 +80,7 @@ def third_octave_drr_db(rir_w: Tensor, sample_rate: int, arrival: Tensor) -> Ten
         NaN beyond the Nyquist frequency, and where one of the parts is silent.
     """
     direct, after = direct_and_later(rir_w, sample_rate, arrival)
-    n = good_size(rir_w.shape[-1])
+    n = good_size(2 * rir_w.shape[-1])
     frequency = torch.fft.rfftfreq(n, 1 / sample_rate, device=rir_w.device)
     power = torch.stack([third_octave_gain(frequency, hz).square() for hz in THIRD_OCTAVES_HZ], 1).double()  # (F, 20)
     early, late = (torch.fft.rfft(rir_w * part, n=n).abs().double().square() @ power for part in (direct, after))

@@ -31,10 +31,12 @@ UNKNOWN_DISTANCE_M = 2.0
 LEAST_PEAK_DB = 20.0
 """The peak must stand so far above the root mean square of the response's last tenth: there is no onset to find in less."""
 
+FADE_S = 0.01
+"""Length of the fade at a response's end, s."""
+
 ONSET_DB = -20.0
 _PEAK_S = 0.001
 _BEFORE_S = 0.0025
-_FADE_S = 0.01
 _DIRECTION_S = 0.0005
 
 
@@ -132,7 +134,7 @@ def _faded(placed: np.ndarray, end: int, sample_rate: int) -> np.ndarray:
     """The response, silent from sample `end` on, with a short fade before it; one that ends earlier is faded at its own end."""
     faded = placed.copy()
     end = min(end, faded.shape[1])
-    fall = min(end, round(_FADE_S * sample_rate))
+    fall = min(end, round(FADE_S * sample_rate))
     faded[:, end - fall : end] *= np.cos(0.5 * np.pi * (np.arange(fall) + 0.5) / max(1, fall)).astype(np.float32) ** 2
     faded[:, end:] = 0
     return faded
