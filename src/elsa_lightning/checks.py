@@ -100,6 +100,9 @@ MAY_BE_EMPTY = tuple(
 
 MEASURED_REMEDY = "--set rooms.measured.path=FOLDER, which `elsa rooms import` wrote"
 
+REGRESSION_TARGETS, PAPER_TARGETS = 7, 44
+"""Outputs of the spatial branch that `pretraining.targets` regression and paper need."""
+
 ESC50_REMEDY = "--set data.corpus.root=FOLDER, or make … CORPUS=esc50 DATA=FOLDER"
 
 
@@ -121,6 +124,7 @@ def validate(experiment: Experiment) -> None:
     _check_pcm(experiment)
     _check_model(experiment)
     _check_training(experiment)
+    _check_pretraining(experiment)
 
 
 def leaves(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -287,3 +291,19 @@ def _check_training(experiment: Experiment) -> None:
         text = getattr(experiment.evaluation, name)
         if text.count("{}") != 1:
             _fail(f"evaluation.{name}", text, "must hold {} once, where the word goes")
+
+
+def _check_pretraining(experiment: Experiment) -> None:
+    pretraining, spatial = experiment.pretraining, experiment.model.spatial
+    if pretraining.steps == 0 or not isinstance(spatial, CoordCnnConfig) or spatial.checkpoint:
+        return
+    paper = pretraining.targets == "paper"
+    if paper and experiment.rooms.mode != "bank":
+        remedy = "set rooms.mode=bank, or pretraining.targets=regression"
+        _fail(
+            "pretraining.targets", "paper", f"`rooms.mode` is {experiment.rooms.mode}: third octaves are measured of a bank's rooms", remedy
+        )
+    if paper and spatial.attributes != PAPER_TARGETS:
+        _fail("model.spatial.attributes", spatial.attributes, f"the paper's pre-training has {PAPER_TARGETS} targets")
+    if spatial.attributes < REGRESSION_TARGETS:
+        _fail("model.spatial.attributes", spatial.attributes, f"pre-training has {REGRESSION_TARGETS} targets")

@@ -127,6 +127,8 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "features.intensity.norm": ("unit", "energy"),
     "optim.name": ("adam", "adamw"),
     "optim.schedule": ("cosine", "constant"),
+    "pretraining.targets": ("regression", "paper"),
+    "pretraining.optimizer": ("adamw", "lamb"),
     "trainer.accelerator": ("auto", "cpu", "gpu", "cuda", "mps"),
     "trainer.precision": ("auto", "32-true", "bf16-mixed", "16-mixed", "64-true"),
     "trainer.select": ("last", "best"),
@@ -169,6 +171,8 @@ LATER: dict[str, Any] = {
     "optim.lr_scale.semantic": 1.0,
     "optim.lr_scale.spatial": 1.0,
     "optim.lr_scale.text": 1.0,
+    "pretraining.optimizer": "adamw",
+    "pretraining.targets": "regression",
     "rooms.near_balance": 1.0,
 }
 """Keys that came later → value at which nothing changes: there they are no part of an identity, so that results of before stay valid."""

@@ -80,6 +80,11 @@ class PretrainingConfig:
     batch_size: int = 1024
     lr: float = 1e-3
     weight_decay: float = 0.01
+    targets: str = "regression"
+    """`regression`: the direction, and distance, volume, DRR and T30 of the full band, 7 of the branch's outputs. `paper`: all 44 (azimuth,
+    elevation, distance, volume, 20 third-octave bands of DRR and 20 of T30); with `rooms.mode: bank` only."""
+    optimizer: str = "adamw"
+    """adamw, or lamb (paper; pip install 'elsa-lightning[lamb]')."""
 
 
 @dataclass

@@ -1,11 +1,12 @@
 """Which stages an experiment needs, and the fingerprint of each. Imports no torch.
 
     rooms ─┬─ features_train ─┬─ pretraining ─┐
+           ├─ third_octaves ──┤               │
            ├─ features_eval ──┼───────────────┼─ train ── embed ── evaluate
            ├─ text_states ────┼───────────────┤
            └──────────────────┴───────────────┘
     (features_* only with `data.rendering: cached`; text_states only with `data.text_states: shared` and a frozen text encoder beside
-    them; pretraining only with `pretraining.steps` and a learned branch)
+    them; pretraining only with `pretraining.steps` and a learned branch, third_octaves only for its `pretraining.targets: paper`)
 
 A stage's fingerprint is a hash of the resolved values that it reads, of its parents' fingerprints, of its corpus' content and of its
 version. Rows of a table that agree in these share the stage.
@@ -25,7 +26,7 @@ from elsa_lightning.measured_rooms import measured_content
 from elsa_lightning.schema import LATER, NOT_IDENTITY, AugmentationConfig, CoordCnnConfig, Experiment, MiniLmConfig
 from elsa_lightning.weights import branch_hash, checkpoint_hash, tokenizer_hash
 
-STAGES = ("rooms", "features_train", "features_eval", "text_states", "pretraining", "train", "embed", "evaluate")
+STAGES = ("rooms", "features_train", "features_eval", "text_states", "third_octaves", "pretraining", "train", "embed", "evaluate")
 """All stages, each after those that it may need."""
 
 METRICS_VERSION = 1
@@ -36,6 +37,7 @@ STAGE_VERSIONS = {
     "features_train": 1,
     "features_eval": 1,
     "text_states": 1,
+    "third_octaves": 1,
     "pretraining": 1,
     "train": 1,
     "embed": 1,
@@ -73,12 +75,13 @@ READS: dict[str, tuple[str, ...]] = {
     ),
     "features_eval": (*_RENDERING, *_EVAL_RENDERING),
     "text_states": (*_PAIRING, *_DRAWING, "model.text", "trainer.precision"),
+    "third_octaves": (),
     "pretraining": (*_RENDERING, *_TRAINING_ROOMS, "seed", "data", "augmentation", "model.spatial", "pretraining", "trainer.precision"),
     "train": ("seed", "audio", "rooms", "data", "captions", "features", "augmentation", "model", "loss", "optim", "trainer"),
     "embed": (*_RENDERING, *_EVAL_RENDERING, "captions.per_clip", "evaluation.template", "evaluation.class_template"),
     "evaluate": ("captions.per_clip", "evaluation"),
 }
-"""Stage → keys and groups of keys that it reads."""
+"""Stage → keys and groups of keys that it reads, besides what its parents hold."""
 
 SKIPS: dict[str, tuple[str, ...]] = {
     "rooms": _TRAINING_ROOMS,
@@ -189,8 +192,10 @@ def needed_parents(experiment: Experiment) -> dict[str, tuple[str, ...]]:
     stages: dict[str, tuple[str, ...]] = {"rooms": (), **{name: ("rooms",) for name in features}}
     if _shares_text_states(experiment):
         stages["text_states"] = ("rooms",)
+    third_octaves = ("third_octaves",) if pretrained and experiment.pretraining.targets == "paper" else ()
+    stages |= {name: ("rooms",) for name in third_octaves}
     if pretrained:
-        stages["pretraining"] = ("rooms", *features)
+        stages["pretraining"] = ("rooms", *features, *third_octaves)
     before = [name for name in ("text_states", "pretraining") if name in stages]
     stages["train"] = ("rooms", *features, *before)
     stages["embed"] = ("rooms", *features, "train")

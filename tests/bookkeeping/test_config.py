@@ -102,6 +102,7 @@ def test_faulty_overrides_are_named(layered, override, words):
         ("data.corpus={name: esc50, root: x, val_folds: [5]}", "test folds too"),
         ("trainer={batch_size: 3, devices: 2}", "must divide by"),
         ("trainer={steps: 0, epochs: 0}", "nothing would be trained"),
+        ("pretraining={steps: 5, targets: paper, optimizer: lambs}", "did you mean `lamb`"),
         ("loss={clip.weight: 0, direction.weight: 0, distance.weight: 0, area.weight: 0}", "nothing would be trained"),
     ],
 )
@@ -109,6 +110,27 @@ def test_rules_between_values(layered, override, word):
     with pytest.raises(ConfigError, match=r".") as caught:
         load_experiment(layered, overrides=[override])
     assert word in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("override", "word"),
+    [("rooms.mode=fresh", "third octaves are measured of a bank's rooms"), ("model.spatial.attributes=43", "44 targets")],
+)
+def test_rules_of_the_papers_pretraining(layered, override, word):
+    spatial, paper = ["model.spatial.name=coord_cnn", override], ["pretraining.targets=paper", "rooms.elevation_balance=1"]
+    with pytest.raises(ConfigError, match=word):
+        load_experiment(layered, overrides=[*paper, "pretraining.steps=5", *spatial])
+    for other in (
+        ["pretraining.steps=0"],
+        ["pretraining.steps=5", "model.spatial.checkpoint=x"],
+        ["pretraining={steps: 5, targets: regression}"],
+    ):
+        assert load_experiment(layered, overrides=[*paper, *spatial, *other])  # nothing, or no such pre-training, is planned
+
+
+def test_pretraining_needs_its_outputs(layered):
+    with pytest.raises(ConfigError, match="7 targets"):
+        load_experiment(layered, overrides=["model.spatial={name: coord_cnn, attributes: 6}", "pretraining.steps=5"])
 
 
 def test_files_that_build_on_each_other_in_a_circle(write):

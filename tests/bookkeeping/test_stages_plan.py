@@ -10,7 +10,13 @@ from elsa_lightning.errors import ConfigError, DataError
 from elsa_lightning.schema import LATER, NOT_IDENTITY, Experiment
 from elsa_lightning.stages_plan import STAGES, fingerprint, plan_rooms, plan_run, stage_config
 
+ALL = set(STAGES) - {"third_octaves"}
+"""Of an experiment whose branch is not pre-trained to the paper's targets."""
+
 CACHED = ["data.rendering=cached", "data.text_states=shared", "model.text.name=minilm", "pretraining.steps=5", "trainer.steps=10"]
+
+
+PAPER = "pretraining.targets=paper"
 
 
 @pytest.fixture
@@ -47,9 +53,9 @@ def changed(before, after):
 @pytest.mark.parametrize(
     ("override", "stages"),
     [
-        ("rooms.train=9", set(STAGES)),
-        ("audio.sample_rate=44100", set(STAGES)),
-        ("audio.clip_s=5", set(STAGES) - {"rooms", "text_states"}),
+        ("rooms.train=9", ALL),
+        ("audio.sample_rate=44100", ALL),
+        ("audio.clip_s=5", ALL - {"rooms", "text_states"}),
         ("rooms.elevation_balance=4", {"features_train", "text_states", "pretraining", "train", "embed", "evaluate"}),
         ("rooms.near_balance=4", {"features_train", "text_states", "pretraining", "train", "embed", "evaluate"}),
         ("augmentation.mismatch_db=1", {"features_train", "pretraining", "train", "embed", "evaluate"}),
@@ -57,7 +63,7 @@ def changed(before, after):
         ("augmentation.start_share=0.3", {"features_train", "pretraining", "train", "embed", "evaluate"}),
         ("augmentation.mask_bands=2", {"pretraining", "train", "embed", "evaluate"}),
         ("augmentation.yaw=true", {"text_states", "pretraining", "train", "embed", "evaluate"}),
-        ("features.mel.mels=32", set(STAGES) - {"rooms", "text_states"}),
+        ("features.mel.mels=32", ALL - {"rooms", "text_states"}),
         ("data.eval_versions=4", {"features_eval", "embed", "evaluate"}),
         ("model.spatial.width=96", {"pretraining", "train", "embed", "evaluate"}),
         ("model.embedding=96", {"train", "embed", "evaluate"}),
@@ -71,7 +77,7 @@ def changed(before, after):
         ("data.versions=7", {"features_train", "text_states", "pretraining", "train", "embed", "evaluate"}),
         ("data.min_examples=70", {"features_train", "text_states", "pretraining", "train", "embed", "evaluate"}),
         ("data.mono_share=0.3", {"features_train", "text_states", "pretraining", "train", "embed", "evaluate"}),
-        ("data.seed=7", set(STAGES) - {"rooms"}),
+        ("data.seed=7", ALL - {"rooms"}),
         ("augmentation.mirror=true", {"text_states", "pretraining", "train", "embed", "evaluate"}),
         ("trainer.batch_size=8", {"text_states", "train", "embed", "evaluate"}),
         ("trainer.precision=32-true", {"text_states", "pretraining", "train", "embed", "evaluate"}),
@@ -107,6 +113,26 @@ def test_later_knobs_are_left_out_at_their_defaults():
     assert {key: values[key] for key in LATER} == LATER
 
 
+def test_pretraining_of_before_it_had_targets_and_optimisers_stays_valid(experiment_file):
+    before = stage_config(load_experiment(experiment_file, overrides=CACHED).experiment, "pretraining")
+    overrides = [*CACHED, PAPER, "pretraining.optimizer=lamb"]
+    after = stage_config(load_experiment(experiment_file, overrides=overrides).experiment, "pretraining")
+    assert after.keys() - before.keys() == {"pretraining.targets", "pretraining.optimizer"} and before.items() < after.items()
+
+
+@pytest.mark.parametrize("override", ["pretraining.targets=paper", "pretraining.optimizer=lamb"])
+def test_pretraining_differs_with_its_targets_and_its_optimiser(marks, override):
+    assert changed(marks(), marks(override)) == {"pretraining", "train", "embed", "evaluate"}
+    assert changed(marks(), marks("pretraining.steps=0", override)) == changed(marks(), marks("pretraining.steps=0"))
+
+
+def test_third_octaves_follow_from_the_rooms_alone(marks):
+    start = marks(PAPER)
+    assert start["third_octaves"] == marks(PAPER, "audio.clip_s=5", "seed=3", "rooms.elevation_balance=4")["third_octaves"]
+    assert start["third_octaves"] != marks(PAPER, "rooms.train=9")["third_octaves"]
+    assert not {"third_octaves"} & (marks(PAPER, "model.spatial.name=static_iv").keys() | marks(PAPER, "pretraining.steps=0").keys())
+
+
 def test_what_is_not_identity_changes_nothing(marks):
     start, values = marks(), {"name": "x", "trainer.accelerator": "cpu", "trainer.strategy": "ddp", "data.workers": 3}
     values |= {"model.activation_checkpointing": "true", "model.compile": "true", "optim.fused": "true"}
@@ -118,7 +144,7 @@ def test_what_is_not_identity_changes_nothing(marks):
 def test_a_corpus_counts_by_content_not_by_place(marks):
     here, there = (["data.corpus.name=esc50", f"data.corpus.root={place}"] for place in ("/a", "/b"))
     assert marks(*here) == marks(*there)
-    assert changed(marks(*here), marks(*here, corpus="beef")) == set(STAGES) - {"rooms"}
+    assert changed(marks(*here), marks(*here, corpus="beef")) == ALL - {"rooms"}
 
 
 def test_rewritten_captions_count_by_content_not_by_place(marks, tmp_path):
@@ -157,11 +183,11 @@ def test_measured_rooms_count_by_content_where_they_are_used(marks, tmp_path):
     other, retest = measured_banks(tmp_path / "c", train="9", test="2"), measured_banks(tmp_path / "d", train="1", test="8")
     share, test = "rooms.measured.share=0.5", "rooms.measured.test=both"
     assert marks() == marks(here) == marks(measured_banks(tmp_path / "nothing"))  # a folder that nothing draws from
-    assert changed(marks(), marks(here, share)) == set(STAGES)
+    assert changed(marks(), marks(here, share)) == ALL
     assert marks(here, share) == marks(there, share) == marks(retest, share)
-    assert changed(marks(here, share), marks(other, share)) == set(STAGES)
-    assert changed(marks(here, share), marks(here, "rooms.measured.share=0.25")) == set(STAGES) - {"rooms", "features_eval"}
-    assert marks(here, test) == marks(other, test) and changed(marks(here, test), marks(retest, test)) == set(STAGES)
+    assert changed(marks(here, share), marks(other, share)) == ALL
+    assert changed(marks(here, share), marks(here, "rooms.measured.share=0.25")) == ALL - {"rooms", "features_eval"}
+    assert marks(here, test) == marks(other, test) and changed(marks(here, test), marks(retest, test)) == ALL
     assert changed(marks(here, test), marks(here, "rooms.measured.test=measured"))
 
 
@@ -222,7 +248,7 @@ def test_choosing_the_best_checkpoint_heeds_the_validation_set(marks):
 
 
 def test_stages_that_an_experiment_needs(marks, tmp_path):
-    assert list(marks()) == list(STAGES)
+    assert list(marks(PAPER)) == list(STAGES) and list(marks()) == [stage for stage in STAGES if stage in ALL]
     assert list(marks(start=["trainer.steps=10"])) == ["rooms", "train", "embed", "evaluate"]
     live = marks("data.text_states=live")
     assert live["pretraining"] == marks()["pretraining"] and live["train"] != marks()["train"]

@@ -5,6 +5,7 @@ import torch
 
 from elsa_lightning.errors import DataError
 from elsa_lightning.losses import TargetScale, area_loss, direction_loss, distance_loss
+from elsa_lightning.losses.spatial import angle_loss
 
 FRONT, LEFT, BACK = [1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [-1.0, 0.0, 0.0]
 DIAGONAL = [math.sqrt(0.5), math.sqrt(0.5), 0.0]
@@ -18,6 +19,15 @@ def mask(*values):
 @pytest.mark.parametrize("pred, loss", [(FRONT, 0.0), (LEFT, 1.0), (BACK, 2.0), (DIAGONAL, 1 - math.sqrt(0.5))])
 def test_direction_loss_is_one_minus_cosine(pred, loss):
     assert direction_loss(torch.tensor([pred]), torch.tensor([FRONT]), mask(True)).item() == pytest.approx(loss, abs=1e-6)
+
+
+@pytest.mark.parametrize("turns", [-2, 0, 1])
+def test_angle_loss_is_one_minus_the_cosine_of_the_difference(turns):
+    pred, target = torch.tensor([3.0, 1.0, 9.0]), torch.tensor([-3.0, 1.0, NAN])
+    found = angle_loss(pred + 2 * math.pi * turns, target, mask(True, True, False))
+    assert found.item() == pytest.approx((1 - math.cos(6)) / 2, abs=1e-5)
+    with pytest.raises(ValueError, match="must all be"):
+        angle_loss(pred[:2], target, mask(True, True, False))
 
 
 def test_direction_gradient_is_finite_at_the_optimum():

@@ -7,10 +7,13 @@ import subprocess
 import sys
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from elsa_lightning.runs import read_config
 from elsa_lightning.stages import text_states
 from elsa_lightning.stages.execute import Stage
+from elsa_lightning.training.checkpoints import read_checkpoint
 
 ROOT = pathlib.Path(__file__).parents[2]
 SMALL = [
@@ -76,6 +79,26 @@ def test_cached_features_and_pretraining(tmp_path):
     branch = next((tmp_path / "pretraining").glob("*/spatial_branch.safetensors"))
     assert branch.stat().st_size > 1000
     assert metrics_of(tmp_path)["metrics"]["localization/n"] == 16
+
+
+def test_pretraining_to_the_papers_targets_goes_through_all_stages(tmp_path):
+    """Third octaves are measured, LAMB trains the branch, and training begins with it."""
+    pytest.importorskip("pytorch_optimizer", reason="LAMB is an extra: pip install 'elsa-lightning[lamb]'")
+    paper = ("pretraining.steps=2", "pretraining.batch_size=8", "pretraining.targets=paper", "pretraining.optimizer=lamb")
+    train(tmp_path, *paper, "pretraining.lr=0.01", "optim.lr=1e-12", "trainer.log_every=1")
+    (measured,) = (tmp_path / "third_octaves").glob("*/third_octaves.safetensors")
+    facts = json.loads((measured.parent / "facts.json").read_text())
+    assert facts["rooms"] == 8 and len(facts["t30_known"]) == 20 and facts["drr_known"] == [1.0] * 19 + [0.0]
+    (folder,) = (path.parent for path in (tmp_path / "pretraining").glob("*/spatial_branch.safetensors"))
+    entries = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    terms = {f"loss/{name}" for name in ("azimuth", "elevation", "distance_m", "volume_m3", "drr_db", "t30_s", "total")}
+    assert terms <= entries[0].keys() and entries[0]["loss/total"] == pytest.approx(sum(entries[0][term] for term in terms) / 2, rel=1e-4)
+    branch = load_file(folder / "spatial_branch.safetensors")
+    (checkpoint,) = (tmp_path / "train").glob("*/checkpoints/step=000000003.ckpt")
+    trained = read_checkpoint(checkpoint)["state_dict"]
+    for name in ("mlp.4.weight", "active.convolutions.0.signal.weight"):
+        assert torch.allclose(trained[f"model.spatial.{name}"], branch[name], atol=1e-6), name
+    assert metrics_of(tmp_path)["metrics"]["localization/n"] > 0
 
 
 def test_shared_text_states_train_as_live_ones(tmp_path, monkeypatch):

@@ -84,6 +84,23 @@ def direction_loss(pred: Tensor, target: Tensor, mask: Tensor) -> Tensor:
     return _masked_mean(1 - (pred * target).sum(dim=1), mask)
 
 
+def angle_loss(pred: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+    """1 − cosine of the difference of two angles: the same for angles a turn apart.
+
+    Args:
+        pred: `(B,)` radians, any number.
+        target: `(B,)` radians.
+        mask: `(B,)` bool, which examples count.
+
+    Returns:
+        Scalar between 0 and 2.
+    """
+    pred, target = _full_precision(pred, target)
+    if pred.shape != target.shape or pred.shape != mask.shape:
+        raise ValueError(f"angles and mask must all be (B,), not {tuple(pred.shape)}, {tuple(target.shape)}, {tuple(mask.shape)}")
+    return _masked_mean(1 - (pred - torch.where(mask, target, 0.0)).cos(), mask)
+
+
 def distance_loss(pred: Tensor, distance_m: Tensor, mask: Tensor, scale: TargetScale | None = None) -> Tensor:
     """Squared error of the source distance.
 

@@ -9,11 +9,14 @@ from torch import Tensor
 from elsa_lightning.data.types import AudioTextBatch
 from elsa_lightning.errors import RunError
 from elsa_lightning.features import FrontEnd
-from elsa_lightning.losses.spatial import direction_loss, known
+from elsa_lightning.losses.spatial import angle_loss, direction_loss, known
 from elsa_lightning.models.spatial import build_spatial
 from elsa_lightning.schema import Experiment
 from elsa_lightning.seeding import seed_of
 from elsa_lightning.training.optim import OptimConfig, build_optimizer
+
+BANDS = 20
+"""Third octaves of DRR and of T30 each (paper)."""
 
 REGRESSED = ("distance_m", "volume_m3", "drr_db", "t30_s")
 """Targets after the direction: standardised, squared error, in this order of outputs. Volume enters as its logarithm."""
@@ -24,24 +27,34 @@ def targets_of(spatial: dict[str, Tensor]) -> Tensor:
     return torch.stack([spatial[name].log() if name == "volume_m3" else spatial[name] for name in REGRESSED], 1)
 
 
-class SpatialBranchModule(lightning.LightningModule):
-    """The branch with its direction (cosine) and distance, volume, DRR, T30 (squared error) losses, summed as in the paper.
+def paper_targets_of(spatial: dict[str, Tensor], bands: Tensor) -> Tensor:
+    """The paper's targets but for the angles, `(B, 42)`, unstandardised: distance, log volume, `bands (B, 40)`; NaN where unknown."""
+    return torch.cat([spatial["distance_m"][:, None], spatial["volume_m3"].log()[:, None], bands], 1)
 
-    The first three of the branch's outputs are the direction's x, y, z; the next four are `REGRESSED`, full-band. The others have no
-    target here; in the paper they are third-octave bands of DRR and T30.
+
+class SpatialBranchModule(lightning.LightningModule):
+    """The branch with its losses, summed as in the paper: cosine for angles, squared error of the standardised rest.
+
+    The branch's outputs, in their order, with `pretraining.targets`
+
+        regression    x, y, z of the direction (one cosine loss); `REGRESSED`, of the full band; the others have no target
+        paper         azimuth, elevation (a cosine loss each); distance, log volume; 20 third octaves of DRR, 20 of T30 (a mean over the
+                      examples and bands that are known, each)
 
     Args:
-        cfg: the experiment; `pretraining` sets batch and rate.
-        mean, std: `(4,)`, of the regressed targets over the training rooms and recordings.
+        cfg: the experiment; `pretraining` sets targets, batch, optimiser and rate.
+        mean, std: `(4,)` or `(42,)`, of all targets but the angles over the training rooms and recordings.
+        bands: of `paper`: `(N, 40)` DRR, dB, and T30, s, of the training rooms, by their rows in the bank; NaN where unknown.
     """
 
-    def __init__(self, cfg: Experiment, mean: Tensor, std: Tensor) -> None:
+    def __init__(self, cfg: Experiment, mean: Tensor, std: Tensor, bands: Tensor | None = None) -> None:
         super().__init__()
         self.cfg = cfg
         self.front_end = FrontEnd(cfg.features, cfg.audio.sample_rate)
         self.branch = build_spatial(cfg.model.spatial, cfg.features)
         self.register_buffer("mean", mean)
         self.register_buffer("std", std)
+        self.register_buffer("bands", bands, persistent=False)
 
     def on_train_batch_start(self, batch: AudioTextBatch, batch_idx: int) -> None:
         torch.manual_seed(seed_of("dropout", self.cfg.seed, self.global_step, self.global_rank))
@@ -49,13 +62,7 @@ class SpatialBranchModule(lightning.LightningModule):
     def training_step(self, batch: AudioTextBatch, batch_idx: int) -> Tensor:
         features = batch.features if batch.features is not None else self.front_end(batch.foa)
         outputs = self.branch.attributes(features.intensity).float()  # (B, 44)
-        spatial = batch.is_spatial
-        direction = torch.nn.functional.normalize(outputs[:, :3], dim=1)
-        wanted = (targets_of(batch.spatial) - self.mean) / self.std  # (B, 4)
-        counts = ~wanted.isnan()  # (B, 4)
-        error = ((outputs[:, 3 : 3 + len(REGRESSED)] - torch.where(counts, wanted, 0.0)) * counts).square()[spatial]
-        terms = {"direction": direction_loss(direction, batch.direction, known(batch.direction, spatial))}
-        terms |= {name: error[:, i].sum() / max(1, int(counts[spatial, i].sum())) for i, name in enumerate(REGRESSED)}
+        terms = self.paper_terms(outputs, batch) if self.cfg.pretraining.targets == "paper" else self.regression_terms(outputs, batch)
         total = sum(terms.values())
         if not torch.isfinite(total):
             raise RunError(f"the pre-training loss is not finite at step {self.global_step}", "lower pretraining.lr")
@@ -63,6 +70,34 @@ class SpatialBranchModule(lightning.LightningModule):
         self.log("loss/total", total, batch_size=len(batch.clip_id))
         return total
 
+    def regression_terms(self, outputs: Tensor, batch: AudioTextBatch) -> dict[str, Tensor]:
+        """Losses of outputs `(B, 7 or more)`."""
+        spatial = batch.is_spatial
+        direction = torch.nn.functional.normalize(outputs[:, :3], dim=1)
+        wanted = (targets_of(batch.spatial) - self.mean) / self.std  # (B, 4)
+        counts = ~wanted.isnan()  # (B, 4)
+        error = ((outputs[:, 3 : 3 + len(REGRESSED)] - torch.where(counts, wanted, 0.0)) * counts).square()[spatial]
+        terms = {"direction": direction_loss(direction, batch.direction, known(batch.direction, spatial))}
+        return terms | {name: error[:, i].sum() / max(1, int(counts[spatial, i].sum())) for i, name in enumerate(REGRESSED)}
+
+    def paper_terms(self, outputs: Tensor, batch: AudioTextBatch) -> dict[str, Tensor]:
+        """Losses of outputs `(B, 44)`. A recording is in no room of the bank: its bands are unknown."""
+        spatial, recorded = batch.is_spatial, batch.is_recorded
+        bands = torch.where(recorded[:, None], torch.nan, self.bands[torch.where(recorded, 0, batch.room)])  # (B, 40)
+        wanted = (paper_targets_of(batch.spatial, bands) - self.mean) / self.std  # (B, 42)
+        counts = ~wanted.isnan() & spatial[:, None]
+        error = ((outputs[:, 2:] - torch.where(counts, wanted, 0.0)) * counts).square()
+        terms = {}
+        for i, name in enumerate(("azimuth", "elevation")):
+            target = batch.spatial[name]
+            terms[name] = angle_loss(outputs[:, i], target, known(target, spatial))
+        ends = {"distance_m": 1, "volume_m3": 2, "drr_db": 2 + BANDS, "t30_s": 2 + 2 * BANDS}
+        first = 0
+        for name, end in ends.items():
+            terms[name] = error[:, first:end].sum() / counts[:, first:end].sum().clamp(min=1)
+            first = end
+        return terms
+
     def configure_optimizers(self) -> dict:
         pre = self.cfg.pretraining
-        return build_optimizer(self, OptimConfig(name="adamw", lr=pre.lr, weight_decay=pre.weight_decay), pre.steps)
+        return build_optimizer(self, OptimConfig(name=pre.optimizer, lr=pre.lr, weight_decay=pre.weight_decay), pre.steps)
