@@ -74,7 +74,8 @@ def test_a_second_call_runs_nothing(streamed):
 
 
 def test_cached_features_and_pretraining(tmp_path):
-    train(tmp_path, "data.rendering=cached", "pretraining.steps=2", "pretraining.batch_size=8")
+    by_regression = ("pretraining.targets=regression", "pretraining.optimizer=adamw")
+    train(tmp_path, "data.rendering=cached", "pretraining.steps=2", "pretraining.batch_size=8", *by_regression)
     assert {path.name for path in tmp_path.iterdir()} >= {"features_train", "features_eval", "pretraining", "train", "evaluate"}
     branch = next((tmp_path / "pretraining").glob("*/spatial_branch.safetensors"))
     assert branch.stat().st_size > 1000
@@ -195,7 +196,12 @@ def recordings(folder):
 def test_recordings_go_through_all_stages(tmp_path):
     """Cached and with pre-training: what is labelled has a figure, what is not has a reason, and nothing is NaN."""
     small = [one for one in SMALL if not one.startswith("data.corpus")]
-    stages = ("data.rendering=cached", "pretraining.steps=2", "pretraining.batch_size=4", "augmentation.yaw=true", "trainer.batch_size=6")
+    stages = (
+        "data.rendering=cached",
+        "pretraining={steps: 2, batch_size: 4, optimizer: adamw}",
+        "augmentation.yaw=true",
+        "trainer.batch_size=6",
+    )
     elsa("train", "--profile", "smoke", "--runs", tmp_path / "runs", "--set", *small, *stages, *recordings(tmp_path))
     found = metrics_of(tmp_path / "runs")
     assert all(value == value for value in found["metrics"].values())
