@@ -63,6 +63,7 @@ SHARES = (
 SIGNED = (
     "audio.strip_db",
     *(f"augmentation.{name}" for name in ("noise_snr_db", "self_noise_snr_db", "rumble_snr_db", "level_dbfs")),
+    "loss.clip.sigmoid.bias",
     "rooms.ranges.elevation_deg",
     "rooms.test_ranges.elevation_deg",
 )
@@ -281,6 +282,8 @@ def _check_training(experiment: Experiment) -> None:
         _fail("trainer.epochs", 0, "`trainer.steps` is 0 too: nothing would be trained")
     if all(term.weight == 0 for term in (loss.clip, loss.direction, loss.distance, loss.area)):
         _fail("loss.clip.weight", 0.0, "all other weights are 0 too: nothing would be trained")
+    if not 0.01 <= loss.clip.sigmoid.temperature <= 1:
+        _fail("loss.clip.sigmoid.temperature", loss.clip.sigmoid.temperature, "must lie between 0.01 and 1", "0.1 is SigLIP's start")
     if not all(beta < 1 for beta in experiment.optim.betas):
         _fail("optim.betas", experiment.optim.betas, "must be below 1")
     most = fewest_frames()

@@ -43,6 +43,7 @@ from elsa_lightning.schema_training import (
     LossTermConfig,
     OptimConfig,
     PretrainingConfig,
+    SigmoidConfig,
     TargetTermConfig,
     TrainerConfig,
 )
@@ -78,6 +79,7 @@ __all__ = [
     "RobertaConfig",
     "RoomsConfig",
     "SemanticCnnConfig",
+    "SigmoidConfig",
     "SpectrogramConfig",
     "StaticIntensityConfig",
     "TargetTermConfig",
@@ -125,6 +127,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "data.mono_policy": ("copy", "zero"),
     "data.pcm_precision": ("float32", "int16"),
     "features.intensity.norm": ("unit", "energy"),
+    "loss.clip.form": ("softmax", "sigmoid"),
     "optim.name": ("adam", "adamw"),
     "optim.schedule": ("cosine", "constant"),
     "pretraining.targets": ("regression", "paper"),
@@ -165,6 +168,7 @@ LATER: dict[str, Any] = {
     **{f"augmentation.{name}": getattr(AugmentationConfig(), name) for name in _AUGMENTATION},
     "data.pcm_precision": "float32",  # holds what the files hold
     "features.mel.int16": False,
+    "loss.clip.form": "softmax",
     "loss.clip.multi_positive": False,
     "model.semantic.projection": False,
     "model.text.projection": False,

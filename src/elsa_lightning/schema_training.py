@@ -12,9 +12,24 @@ class LossTermConfig:
 
 
 @dataclass
+class SigmoidConfig:
+    """Starting values of the sigmoid form (SigLIP's); both are learned, and the temperature is kept within [0.01, 1]."""
+
+    temperature: float = 0.1
+    """Instead of `model.temperature`."""
+    bias: float = -10.0
+    """Added to every logit: nearly all pairs are negative ones, and so the first steps do not have to learn that."""
+
+
+@dataclass
 class ClipTermConfig:
     weight: float = 1.0
     """Factor of this term in the total; 0: the term is not computed."""
+    form: str = "softmax"
+    """softmax: which caption of the batch is the clip's, and the reverse (InfoNCE, the paper); sigmoid: whether this caption is true of
+    this clip, for each pair by itself (SigLIP, arXiv 2303.15343)."""
+    sigmoid: SigmoidConfig = field(default_factory=SigmoidConfig)
+    """Read by the sigmoid form only."""
     multi_positive: bool = False
     """Equal captions in a batch, and captions without spatial words of one recording, are partners of all their clips; false: only each
     row's own caption is right, and the others are taught to be wrong (the paper)."""
@@ -31,7 +46,7 @@ class TargetTermConfig:
 @dataclass
 class LossConfig:
     clip: ClipTermConfig = field(default_factory=ClipTermConfig)
-    """Symmetric contrastive loss between audio and text."""
+    """Contrastive loss between audio and text."""
     direction: LossTermConfig = field(default_factory=LossTermConfig)
     """1 − cosine of the predicted direction."""
     distance: TargetTermConfig = field(default_factory=TargetTermConfig)

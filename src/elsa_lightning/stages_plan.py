@@ -160,6 +160,10 @@ def stage_config(experiment: Experiment, stage: str) -> dict[str, Any]:
     if stage == "train" and not _shares_text_states(experiment):
         del values["data.text_states"]
     values = {key: value for key, value in values.items() if key not in LATER or value != LATER[key]}
+    if stage == "train" and experiment.loss.clip.form == "softmax":
+        values = {key: value for key, value in values.items() if not within(key, ("loss.clip.sigmoid",))}
+    elif stage == "train":
+        del values["model.temperature"]  # the sigmoid form has its own
     splits = _measured_splits(experiment)
     if not splits:
         values = {key: value for key, value in values.items() if not within(key, ("rooms.measured",))}  # as before they existed

@@ -93,6 +93,8 @@ def test_faulty_overrides_are_named(layered, override, words):
         ("rooms.ranges.t30_s=[2]", "two numbers"),
         ("data.mono_share=1.5", "between 0 and 1"),
         ("loss.clip.weight=-1", "negative"),
+        ("loss.clip.form=siglip", "softmax, sigmoid"),
+        ("loss.clip.sigmoid.temperature=2", "between 0.01 and 1"),
         ("optim.lr=.nan", "finite"),
         ("audio.clip_s=0", "greater than 0"),
         ("features.mel.f_max_hz=30000", "24000"),

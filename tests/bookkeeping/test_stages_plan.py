@@ -133,6 +133,18 @@ def test_third_octaves_follow_from_the_rooms_alone(marks):
     assert not {"third_octaves"} & (marks(PAPER, "model.spatial.name=static_iv").keys() | marks(PAPER, "pretraining.steps=0").keys())
 
 
+def test_the_contrastive_form_brings_its_own_values(experiment_file):
+    """Results of before there was a choice stay valid; each form's fingerprint holds what that form reads."""
+
+    def keys(*overrides):
+        return stage_config(load_experiment(experiment_file, overrides=overrides).experiment, "train").keys()
+
+    softmax, sigmoid = keys("loss.clip.sigmoid.bias=-3"), keys("loss.clip.form=sigmoid")
+    assert softmax == keys()
+    assert sigmoid - softmax == {"loss.clip.form", "loss.clip.sigmoid.temperature", "loss.clip.sigmoid.bias"}
+    assert softmax - sigmoid == {"model.temperature"}
+
+
 def test_what_is_not_identity_changes_nothing(marks):
     start, values = marks(), {"name": "x", "trainer.accelerator": "cpu", "trainer.strategy": "ddp", "data.workers": 3}
     values |= {"model.activation_checkpointing": "true", "model.compile": "true", "optim.fused": "true"}

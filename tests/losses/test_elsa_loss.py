@@ -6,7 +6,7 @@ import torch
 from torch.nn.functional import normalize
 
 from elsa_lightning.errors import ConfigError
-from elsa_lightning.losses import ElsaLoss, TargetScale, area_loss, clip_loss, direction_loss, distance_loss
+from elsa_lightning.losses import ElsaLoss, TargetScale, area_loss, clip_loss, direction_loss, distance_loss, sigmoid_loss
 from elsa_lightning.schema import ClipTermConfig, LossConfig, LossTermConfig, TargetTermConfig
 
 SCALES = {"distance": TargetScale(2.0, 1.0), "area": TargetScale(4.0, 0.7)}
@@ -82,6 +82,17 @@ def test_a_batch_without_any_known_target_is_a_connected_zero(outputs, targets):
     assert all(value == 0 for value in terms.values())
     total.backward()
     assert all((outputs[name].grad == 0).all() for name in ("direction", "distance", "area"))
+
+
+def test_the_sigmoid_form_takes_the_place_of_the_other(outputs, targets):
+    outputs["logit_bias"] = torch.tensor(-3.0, requires_grad=True)
+    cfg = config(direction=0, distance=0, area=0)
+    cfg.clip.form = "sigmoid"
+    total, terms = ElsaLoss(cfg, SCALES)(outputs, targets)
+    wanted = sigmoid_loss(outputs["audio"], outputs["text"], outputs["logit_scale"], outputs["logit_bias"])
+    assert terms.keys() == {"clip"} and total == wanted
+    total.backward()
+    assert outputs["logit_bias"].grad != 0
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -11,7 +11,7 @@ from torch.nn.functional import normalize
 from torch.nn.parallel import DistributedDataParallel
 
 from elsa_lightning.errors import RunError
-from elsa_lightning.losses import ElsaLoss, Partners, clip_loss
+from elsa_lightning.losses import ElsaLoss, Partners, clip_loss, sigmoid_loss
 from elsa_lightning.schema import ClipTermConfig, LossConfig, TargetTermConfig
 from ranks import run_ranks
 
@@ -59,33 +59,33 @@ def cut(value, part):
 EVERY = torch.ones(COUNT, dtype=torch.bool)
 ALTERNATE = torch.arange(COUNT) % 2 == 0
 LATER_RANKS = torch.arange(COUNT) >= COUNT // 2
+MASKS = {"every": EVERY, "alternate": ALTERNATE, "later_ranks": LATER_RANKS, "mono": ~EVERY}
 
 
 def gradients(model):
     return {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
 
 
-def one_process(is_spatial, parts):
-    """Mean over the parts of regression and joined contrastive loss, and its gradients: what DDP must give."""
-    model, whole = Encoder(), batch(is_spatial)
-    x, y, _ = cut(whole, slice(None))
-    outputs = model(x, y)
-    total = clip_loss(outputs["audio"], outputs["text"], outputs["logit_scale"])
-    for part in parts:
-        x, y, targets = cut(whole, part)
-        total = total + loss_function(clip=0)(model(x, y), targets)[0] / len(parts)
+def one_process(is_spatial):
+    """The joined batch's loss and gradients."""
+    model = Encoder()
+    x, y, targets = cut(batch(is_spatial), slice(None))
+    total, _ = loss_function()(model(x, y), targets)
     total.backward()
     return total.detach(), gradients(model)
 
 
-def shared_loss(model, part):
+def shared_loss(model, part, form="softmax"):
     """Contrastive loss of pairs that share captions and recordings within and across ranks."""
     whole = Partners(torch.tensor([1, 2, 3, 1, 5, 2, 7, 1]), torch.tensor([1, 1, 3, 4, 3, 6, 7, 7]), torch.arange(COUNT) % 3 == 0)
     own = Partners(whole.caption[part], whole.recording[part], whole.plain[part])
     x, y, _ = cut(batch(EVERY), part)
     outputs = model(x, y)
     heads = sum(outputs[name].sum() for name in ("direction", "distance", "area"))  # DDP wants every parameter used
-    contrastive = clip_loss(outputs["audio"], outputs["text"], outputs["logit_scale"], partners=own)
+    if form == "sigmoid":
+        contrastive = sigmoid_loss(outputs["audio"], outputs["text"], outputs["logit_scale"], -2.0, partners=own)
+    else:
+        contrastive = clip_loss(outputs["audio"], outputs["text"], outputs["logit_scale"], partners=own)
     return contrastive + 0 * heads, contrastive.detach()
 
 
@@ -93,16 +93,17 @@ def on_a_rank(rank, world):
     warnings.simplefilter("error")
     part = slice(rank * COUNT // world, (rank + 1) * COUNT // world)
     results = {}
-    for name, mask in {"every": EVERY, "alternate": ALTERNATE, "later_ranks": LATER_RANKS}.items():
+    for name, mask in MASKS.items():
         model = DistributedDataParallel(Encoder())
         x, y, targets = cut(batch(mask), part)
         total, _ = loss_function()(model(x, y), targets)
         total.backward()
         results[name] = {"total": total.detach(), "gradients": gradients(model.module)}
-    model = DistributedDataParallel(Encoder())
-    total, shared = shared_loss(model, part)
-    total.backward()
-    results["shared"] = {"total": shared, "gradients": gradients(model.module)}
+    for form in ("softmax", "sigmoid"):
+        model = DistributedDataParallel(Encoder())
+        total, shared = shared_loss(model, part, form)
+        total.backward()
+        results[form] = {"total": shared, "gradients": gradients(model.module)}
     audio = normalize(torch.randn(2 + (rank == 0), 4), dim=1)
     with pytest.raises(RunError, match="batch sizes differ") as error:
         clip_loss(audio, audio, 10.0)
@@ -115,14 +116,11 @@ def world_results(request, tmp_path_factory):
     return request.param, run_ranks(__file__, "on_a_rank", request.param, tmp_path_factory.mktemp("ranks"))
 
 
-@pytest.mark.parametrize(
-    "name, mask, joined", [("every", EVERY, True), ("alternate", ALTERNATE, True), ("later_ranks", LATER_RANKS, False)]
-)
-def test_loss_and_gradients_equal_one_process(world_results, name, mask, joined):
-    world, results = world_results
-    parts = [slice(r * COUNT // world, (r + 1) * COUNT // world) for r in range(world)]
-    # equally many spatial examples per rank: one mean over the joined batch; else the mean of the ranks' means
-    total, wanted = one_process(mask, [slice(None)] if joined else parts)
+@pytest.mark.parametrize("name", MASKS)
+def test_loss_and_gradients_equal_one_process(world_results, name):
+    """However unevenly the spatial examples fall on the ranks, and without find_unused_parameters where there are none."""
+    _, results = world_results
+    total, wanted = one_process(MASKS[name])
     mean = torch.stack([r[name]["total"] for r in results]).mean()
     assert abs(mean - total) < 1e-12
     for result in results:
@@ -132,15 +130,16 @@ def test_loss_and_gradients_equal_one_process(world_results, name, mask, joined)
             torch.testing.assert_close(found[key], gradient, rtol=1e-9, atol=1e-12)
 
 
-def test_shared_captions_and_recordings_are_known_over_ranks(world_results):
+@pytest.mark.parametrize("form", ["softmax", "sigmoid"])
+def test_shared_captions_and_recordings_are_known_over_ranks(world_results, form):
     _, results = world_results
     model = Encoder()
-    total, wanted = shared_loss(model, slice(None))
+    total, wanted = shared_loss(model, slice(None), form)
     total.backward()
-    assert abs(torch.stack([r["shared"]["total"] for r in results]).mean() - wanted) < 1e-12
+    assert abs(torch.stack([r[form]["total"] for r in results]).mean() - wanted) < 1e-12
     for result in results:
         for key, gradient in gradients(model).items():
-            torch.testing.assert_close(result["shared"]["gradients"][key], gradient, rtol=1e-9, atol=1e-12)
+            torch.testing.assert_close(result[form]["gradients"][key], gradient, rtol=1e-9, atol=1e-12)
 
 
 def test_unequal_batches_are_refused_on_every_rank(world_results):

@@ -13,6 +13,7 @@ from elsa_lightning.data.datamodule import SpatialAudioText
 from elsa_lightning.data.readers import open_corpus
 from elsa_lightning.errors import ConfigError, RunError
 from elsa_lightning.models.tokenizers import build_tokenizer
+from elsa_lightning.schema import SigmoidConfig
 from elsa_lightning.stages.train import target_scales
 from elsa_lightning.training.checkpoints import StepCheckpoint, newest_valid, read_checkpoint
 from elsa_lightning.training.contrastive import ElsaModule, partners_of
@@ -130,6 +131,21 @@ def test_equal_captions_and_copies_reach_the_loss(parts):
         module.log = module.log_dict = lambda *_, **__: None
         losses.append(module.training_step(batch, 0).item())
     assert losses[0] != losses[1]
+
+
+def test_the_sigmoid_form_trains_its_temperature_and_bias(parts, tmp_path):
+    """They start at the form's values, move, come out of the checkpoint, and the bias does not decay."""
+    cfg, banks, corpus = parts
+    clip = dataclasses.replace(cfg.loss.clip, form="sigmoid", sigmoid=SigmoidConfig(temperature=0.2, bias=-5.0))
+    changed = dataclasses.replace(cfg, loss=dataclasses.replace(cfg.loss, clip=clip))
+    module = ElsaModule(changed, target_scales(banks["train"]), STEPS)
+    assert module.logit_bias.item() == -5 and module.model.logit_scale_exp.item() == pytest.approx(5)
+    (free,) = (g for g in module.configure_optimizers()["optimizer"].param_groups if any(p is module.logit_bias for p in g["params"]))
+    assert free["weight_decay"] == 0
+    state = read_checkpoint(train((changed, banks, corpus), tmp_path))["state_dict"]
+    assert -5.1 < state["logit_bias"] < -4.9 and state["logit_bias"] != -5
+    assert lines(tmp_path)[-2]["train/bias"] == pytest.approx(-5, abs=0.1)
+    assert not any("logit_bias" in name for name in ElsaModule(cfg, target_scales(banks["train"]), STEPS).state_dict())
 
 
 def test_a_truncated_checkpoint_is_passed_over(parts, whole, tmp_path):

@@ -1,8 +1,18 @@
 """Loss terms: pure functions of tensors, and `ElsaLoss`, their weighted sum."""
 
 from elsa_lightning.losses.combine import ElsaLoss, SpatialTargets
-from elsa_lightning.losses.contrastive import clip_loss
+from elsa_lightning.losses.contrastive import clip_loss, sigmoid_loss
 from elsa_lightning.losses.partners import Partners
 from elsa_lightning.losses.spatial import TargetScale, area_loss, direction_loss, distance_loss
 
-__all__ = ["ElsaLoss", "Partners", "SpatialTargets", "TargetScale", "area_loss", "clip_loss", "direction_loss", "distance_loss"]
+__all__ = [
+    "ElsaLoss",
+    "Partners",
+    "SpatialTargets",
+    "TargetScale",
+    "area_loss",
+    "clip_loss",
+    "direction_loss",
+    "distance_loss",
+    "sigmoid_loss",
+]

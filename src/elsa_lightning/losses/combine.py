@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from elsa_lightning.errors import ConfigError
-from elsa_lightning.losses.contrastive import clip_loss
+from elsa_lightning.losses.contrastive import clip_loss, sigmoid_loss
 from elsa_lightning.losses.partners import Partners
 from elsa_lightning.losses.spatial import TargetScale, area_loss, direction_loss, distance_loss, known
 from elsa_lightning.schema import LossConfig
@@ -29,8 +29,10 @@ class SpatialTargets(Protocol):
 class ElsaLoss:
     """Σ weight · term over clip, direction, distance and area; a term of weight 0 is not computed.
 
+    The clip term has one form, `loss.clip.form`: `clip_loss` or `sigmoid_loss`.
+
     Args:
-        cfg: weights, and whether targets are standardised.
+        cfg: weights, the contrastive form, and whether targets are standardised.
         scales: `distance` (of metres) and `area` (of ln m²), needed by standardised terms of positive weight.
 
     Raises:
@@ -44,6 +46,7 @@ class ElsaLoss:
                 raise ConfigError(f"loss.{name}.weight is {weight}", "give a finite weight, 0 or larger")
         if not any(self.weights.values()):
             raise ConfigError("every loss term has weight 0", "give one of loss.{clip,direction,distance,area}.weight a positive value")
+        self.form = cfg.clip.form
         self.scales: dict[str, TargetScale | None] = {}
         for name in ("distance", "area"):
             standardized = getattr(cfg, name).standardize
@@ -58,9 +61,9 @@ class ElsaLoss:
 
         Args:
             outputs: of `Elsa.forward`: `audio`, `text (B, E)`, `logit_scale` (1 / temperature), `direction (B, 3)`, `distance (B,)`,
-                `area (B,)`; only those of the terms in use are read.
+                `area (B,)`; with the sigmoid form also `logit_bias`; only those of the terms in use are read.
             targets: the batch.
-            partners: for the contrastive term, see `clip_loss`.
+            partners: for the contrastive term, see `losses.contrastive`.
 
         Returns:
             `(total, terms)`: scalar, and name → scalar for each term of positive weight.
@@ -70,6 +73,8 @@ class ElsaLoss:
         return total, {name: value.detach() for name, value in terms.items()}
 
     def _term(self, name: str, outputs: dict[str, Tensor], targets: SpatialTargets, partners: Partners | None) -> Tensor:
+        if name == "clip" and self.form == "sigmoid":
+            return sigmoid_loss(outputs["audio"], outputs["text"], outputs["logit_scale"], outputs["logit_bias"], partners=partners)
         if name == "clip":
             return clip_loss(outputs["audio"], outputs["text"], outputs["logit_scale"], partners=partners)
         if name == "direction":

@@ -1,4 +1,10 @@
-"""The symmetric contrastive loss between audio and text (InfoNCE; Radford et al. 2021, arXiv 2103.00020, figure 3)."""
+"""Contrastive losses between audio and text: InfoNCE (Radford et al. 2021, arXiv 2103.00020, figure 3) and SigLIP's sigmoid form (Zhai
+et al. 2023, arXiv 2303.15343).
+
+Both are *local*: each rank's B rows against the W·B columns of all ranks, memory B × W·B. The mean of the ranks' losses, and the gradient
+after DDP's mean, equal those of one process with the joined batch; the value differs between ranks (reduce it to log it). Every rank must
+call. Logits are float32 (float64 for float64 inputs) whatever autocast says.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +21,7 @@ def clip_loss(audio: Tensor, text: Tensor, logit_scale: Tensor | float, gather: 
     """½ · [CE(scale · audio · textᵀ) + CE(scale · text · audioᵀ)], where row i's own partner is the right class, or all its partners
     are in equal parts (as in supervised contrastive learning, Khosla et al. 2020, arXiv 2004.11362, with the sum outside the logarithm).
 
-    The *local* form: each rank's B rows against the W·B columns of all ranks, memory B × W·B. The mean of the ranks' losses, and the
-    gradient after DDP's mean, equal those of one process with the joined batch; the value differs between ranks (reduce it to log it).
-    Logits are float32 (float64 for float64 inputs) whatever autocast says, and never exponentiated: temperature 0.01 is safe.
+    Logits are never exponentiated: temperature 0.01 is safe.
 
     Args:
         audio, text: `(B, E)`, L2-normalised; B equal on all ranks.
@@ -32,22 +36,72 @@ def clip_loss(audio: Tensor, text: Tensor, logit_scale: Tensor | float, gather: 
         ValueError: audio and text are not of one shape (B, E).
         RunError: batch sizes differ between ranks.
     """
-    if audio.ndim != 2 or audio.shape != text.shape:
-        raise ValueError(f"audio and text must both be (B, E), not {tuple(audio.shape)} and {tuple(text.shape)}")
-    count, width = audio.shape
     with torch.autocast(audio.device.type, enabled=False):
-        dtype = torch.promote_types(torch.promote_types(audio.dtype, text.dtype), torch.float32)
-        audio, text = audio.to(dtype), text.to(dtype)
-        scale = torch.as_tensor(logit_scale, dtype=dtype, device=audio.device)
-        all_audio, all_text, first = audio, text, 0
-        if gather and world_size() > 1:
-            require_equal_batches(count, audio.device)
+        audio, text = _same_precision(audio, text)
+        width = audio.shape[1]
+        scale = torch.as_tensor(logit_scale, dtype=audio.dtype, device=audio.device)
+        all_audio, all_text, own = audio, text, _own_columns(audio, gather)
+        if gather:
             both = gather_ranks(torch.cat((audio, text), dim=1))  # (W·B, 2E): one exchange instead of two
-            all_audio, all_text, first = both[:, :width], both[:, width:], rank() * count
-        to_text = to_audio = torch.arange(first, first + count, device=audio.device)  # (B,) the right classes
+            all_audio, all_text = both[:, :width], both[:, width:]
+        to_text = to_audio = own  # (B,) the right classes
         if partners is not None:
             true = (partners.of_all_ranks() if gather else partners).true()  # (W·B, W·B)
-            to_text, to_audio = shares(true[to_text], dtype), shares(true[:, to_audio].T, dtype)  # (B, W·B)
+            to_text, to_audio = shares(true[own], audio.dtype), shares(true[:, own].T, audio.dtype)  # (B, W·B)
         audio_to_text = F.cross_entropy(scale * audio @ all_text.T, to_text)  # logits (B, W·B)
         text_to_audio = F.cross_entropy(scale * text @ all_audio.T, to_audio)
         return (audio_to_text + text_to_audio) / 2
+
+
+def sigmoid_loss(
+    audio: Tensor,
+    text: Tensor,
+    logit_scale: Tensor | float,
+    logit_bias: Tensor | float,
+    gather: bool = True,
+    partners: Partners | None = None,
+) -> Tensor:
+    """−(1/B) Σᵢⱼ ln σ(zᵢⱼ · (scale · audioᵢ · textⱼ + bias)), z = 1 where caption j is true of clip i, else −1 (SigLIP, algorithm 1): each
+    pair is a question of its own, so several true captions need no sharing. Over ranks, clips i are this rank's and captions j all ranks'.
+
+    Args:
+        audio, text: `(B, E)`, L2-normalised; B equal on all ranks.
+        logit_scale: 1 / temperature (already exponentiated), scalar.
+        logit_bias: scalar.
+        gather, partners: see `clip_loss`.
+
+    Returns:
+        Scalar of the logits' dtype.
+
+    Raises:
+        ValueError: audio and text are not of one shape (B, E).
+        RunError: batch sizes differ between ranks.
+    """
+    with torch.autocast(audio.device.type, enabled=False):
+        audio, text = _same_precision(audio, text)
+        scale, bias = (torch.as_tensor(value, dtype=audio.dtype, device=audio.device) for value in (logit_scale, logit_bias))
+        own = _own_columns(audio, gather)
+        all_text = gather_ranks(text) if gather else text  # (W·B, E)
+        logits = scale * audio @ all_text.T + bias  # (B, W·B)
+        if partners is None:
+            true = own[:, None] == torch.arange(len(all_text), device=own.device)
+        else:
+            true = (partners.of_all_ranks() if gather else partners).true()[own]
+        return -F.logsigmoid(torch.where(true, logits, -logits)).sum() / len(audio)
+
+
+def _same_precision(audio: Tensor, text: Tensor) -> tuple[Tensor, Tensor]:
+    """Both in float32, or in float64 where one is."""
+    if audio.ndim != 2 or audio.shape != text.shape:
+        raise ValueError(f"audio and text must both be (B, E), not {tuple(audio.shape)} and {tuple(text.shape)}")
+    dtype = torch.promote_types(torch.promote_types(audio.dtype, text.dtype), torch.float32)
+    return audio.to(dtype), text.to(dtype)
+
+
+def _own_columns(audio: Tensor, gather: bool) -> Tensor:
+    """`(B,)`: where this rank's rows stand among those of all ranks (checked to be equally many on each), or among themselves."""
+    count, first = len(audio), 0
+    if gather and world_size() > 1:
+        require_equal_batches(count, audio.device)
+        first = rank() * count
+    return torch.arange(first, first + count, device=audio.device)

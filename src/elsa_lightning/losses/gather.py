@@ -24,6 +24,16 @@ def rank() -> int:
     return dist.get_rank() if dist.is_available() and dist.is_initialized() else 0
 
 
+@torch.no_grad()
+def mean_over_ranks(value: Tensor) -> Tensor:
+    """The ranks' mean of a tensor, without gradient: to log, or to count by. Every rank must call; `value` itself where there is one."""
+    if world_size() == 1:
+        return value.detach()
+    total = value.detach().clone()
+    dist.all_reduce(total)
+    return total / world_size()
+
+
 class _Gather(torch.autograd.Function):
     """forward: (B, …) of each rank → (W·B, …) in the order of ranks; backward: the own slice of the gradients' sum over ranks."""
 

@@ -2,8 +2,8 @@
 
 Examples without a place (`is_spatial` false) do not count, whatever their targets hold (NaN included); nor do, in each term by itself,
 those whose target is unknown (`known`). A batch without any example that counts gives a zero that is still connected to the predictions, so
-that DDP finds every parameter used. Each rank takes the plain mean over its own examples; DDP's mean of the ranks equals the joined
-batch's where each rank holds equally many.
+that DDP finds every parameter used. Over ranks each divides its sum by the mean number of such examples on a rank: the mean of the ranks'
+losses is the joined batch's, however unevenly they fall. Every rank must call.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from elsa_lightning.errors import DataError
+from elsa_lightning.losses.gather import mean_over_ranks, world_size
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,9 @@ def _full_precision(*tensors: Tensor) -> tuple[Tensor, ...]:
 
 
 def _masked_mean(value: Tensor, mask: Tensor) -> Tensor:
-    """Mean of `(B,)` over the true entries of `mask (B,)`; a connected zero where there is none."""
-    return (value * mask).sum() / mask.sum().clamp(min=1)
+    """Mean of `(B,)` over the true entries of `mask (B,)`, this rank's part of all ranks' mean; a connected zero where there is none."""
+    count = mean_over_ranks(mask.sum().to(value.dtype))  # of a rank, on average
+    return (value * mask).sum() / count.clamp(min=1 / world_size())
 
 
 def _mean_square(pred: Tensor, target: Tensor, mask: Tensor) -> Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import lightning
 import torch
 from torch import Tensor
@@ -44,6 +46,10 @@ class ElsaModule(lightning.LightningModule):
         self.model = Elsa(cfg.model, cfg.features)
         self.model.freeze(frozen_towers(cfg.optim))
         self.loss = ElsaLoss(cfg.loss, scales)
+        if cfg.loss.clip.form == "sigmoid":
+            self.logit_bias = torch.nn.Parameter(torch.tensor(cfg.loss.clip.sigmoid.bias))
+            with torch.no_grad():
+                self.model.logit_scale.fill_(-math.log(cfg.loss.clip.sigmoid.temperature))
         self.val_retrieval = RetrievalMetric()
         self.val_localization = LocalizationMetric()
 
@@ -55,8 +61,13 @@ class ElsaModule(lightning.LightningModule):
         # dropout is a function of (seed, step, rank): a resumed run needs no generator state to go on bit for bit
         torch.manual_seed(seed_of("dropout", self.cfg.seed, self.global_step, self.global_rank))
 
-    def training_step(self, batch: AudioTextBatch, batch_idx: int) -> Tensor:
+    def forward(self, batch: AudioTextBatch) -> dict[str, Tensor]:
+        """Everything that the losses need, see `Elsa.forward`; with the sigmoid form also `logit_bias`."""
         outputs = self.model(self.features(batch), batch.tokens)
+        return outputs | ({"logit_bias": self.logit_bias.float()} if self.cfg.loss.clip.form == "sigmoid" else {})
+
+    def training_step(self, batch: AudioTextBatch, batch_idx: int) -> Tensor:
+        outputs = self(batch)
         total, terms = self.loss(outputs, batch, partners_of(batch) if self.cfg.loss.clip.multi_positive else None)
         if not torch.isfinite(total):
             values = ", ".join(f"{name} {value.item():g}" for name, value in terms.items())
@@ -68,6 +79,8 @@ class ElsaModule(lightning.LightningModule):
         self.log_dict({f"loss/{name}": value for name, value in terms.items()}, batch_size=size)
         self.log("loss/total", total, batch_size=size)
         self.log("train/temperature", 1 / outputs["logit_scale"].detach())
+        if "logit_bias" in outputs:
+            self.log("train/bias", outputs["logit_bias"].detach())
         return total
 
     def optimizer_step(self, *arguments, **options) -> None:

@@ -9,6 +9,7 @@ from torch import Tensor
 from elsa_lightning.data.types import AudioTextBatch
 from elsa_lightning.errors import RunError
 from elsa_lightning.features import FrontEnd
+from elsa_lightning.losses.gather import mean_over_ranks, world_size
 from elsa_lightning.losses.spatial import angle_loss, direction_loss, known
 from elsa_lightning.models.spatial import build_spatial
 from elsa_lightning.schema import Experiment
@@ -32,6 +33,11 @@ def paper_targets_of(spatial: dict[str, Tensor], bands: Tensor) -> Tensor:
     return torch.cat([spatial["distance_m"][:, None], spatial["volume_m3"].log()[:, None], bands], 1)
 
 
+def _number(counts: Tensor) -> Tensor:
+    """Examples that count, on a rank, on average: with it DDP's mean of the ranks is the joined batch's (see losses.spatial)."""
+    return mean_over_ranks(counts.float()).clamp(min=1 / world_size())
+
+
 class SpatialBranchModule(lightning.LightningModule):
     """The branch with its losses, summed as in the paper: cosine for angles, squared error of the standardised rest.
 
@@ -46,6 +52,9 @@ class SpatialBranchModule(lightning.LightningModule):
         mean, std: `(4,)` or `(42,)`, of all targets but the angles over the training rooms and recordings.
         bands: of `paper`: `(N, 40)` DRR, dB, and T30, s, of the training rooms, by their rows in the bank; NaN where unknown.
     """
+
+    has_idle_parameters = True
+    """What follows the attributes, the way to the fusion, is not trained here."""
 
     def __init__(self, cfg: Experiment, mean: Tensor, std: Tensor, bands: Tensor | None = None) -> None:
         super().__init__()
@@ -64,10 +73,11 @@ class SpatialBranchModule(lightning.LightningModule):
         outputs = self.branch.attributes(features.intensity).float()  # (B, 44)
         terms = self.paper_terms(outputs, batch) if self.cfg.pretraining.targets == "paper" else self.regression_terms(outputs, batch)
         total = sum(terms.values())
-        if not torch.isfinite(total):
+        means = mean_over_ranks(torch.stack([total, *terms.values()]))
+        if not torch.isfinite(means[0]):
             raise RunError(f"the pre-training loss is not finite at step {self.global_step}", "lower pretraining.lr")
-        self.log_dict({f"loss/{name}": value for name, value in terms.items()}, batch_size=len(batch.clip_id))
-        self.log("loss/total", total, batch_size=len(batch.clip_id))
+        self.log_dict({f"loss/{name}": value for name, value in zip(terms, means[1:], strict=True)}, batch_size=len(batch.clip_id))
+        self.log("loss/total", means[0], batch_size=len(batch.clip_id))
         return total
 
     def regression_terms(self, outputs: Tensor, batch: AudioTextBatch) -> dict[str, Tensor]:
@@ -75,10 +85,11 @@ class SpatialBranchModule(lightning.LightningModule):
         spatial = batch.is_spatial
         direction = torch.nn.functional.normalize(outputs[:, :3], dim=1)
         wanted = (targets_of(batch.spatial) - self.mean) / self.std  # (B, 4)
-        counts = ~wanted.isnan()  # (B, 4)
+        counts = ~wanted.isnan() & spatial[:, None]  # (B, 4)
         error = ((outputs[:, 3 : 3 + len(REGRESSED)] - torch.where(counts, wanted, 0.0)) * counts).square()[spatial]
+        number = _number(counts.sum(0))  # (4,)
         terms = {"direction": direction_loss(direction, batch.direction, known(batch.direction, spatial))}
-        return terms | {name: error[:, i].sum() / max(1, int(counts[spatial, i].sum())) for i, name in enumerate(REGRESSED)}
+        return terms | {name: error[:, i].sum() / number[i] for i, name in enumerate(REGRESSED)}
 
     def paper_terms(self, outputs: Tensor, batch: AudioTextBatch) -> dict[str, Tensor]:
         """Losses of outputs `(B, 44)`. A recording is in no room of the bank: its bands are unknown."""
@@ -94,7 +105,7 @@ class SpatialBranchModule(lightning.LightningModule):
         ends = {"distance_m": 1, "volume_m3": 2, "drr_db": 2 + BANDS, "t30_s": 2 + 2 * BANDS}
         first = 0
         for name, end in ends.items():
-            terms[name] = error[:, first:end].sum() / counts[:, first:end].sum().clamp(min=1)
+            terms[name] = error[:, first:end].sum() / _number(counts[:, first:end].sum())
             first = end
         return terms
 
