@@ -37,6 +37,7 @@ POSITIVE = (
     "pretraining.batch_size",
     "pretraining.lr",
     "trainer.batch_size",
+    "trainer.chunks",
     "trainer.devices",
     "trainer.nodes",
     "trainer.checkpoint_every",
@@ -103,6 +104,12 @@ MEASURED_REMEDY = "--set rooms.measured.path=FOLDER, which `elsa rooms import` w
 
 REGRESSION_TARGETS, PAPER_TARGETS = 7, 44
 """Outputs of the spatial branch that `pretraining.targets` regression and paper need."""
+
+NO_ACCUMULATION = (
+    "accumulating the gradients of small batches does not give a large batch's: each pair would meet the negatives of its small batch only",
+    "set trainer.chunks: a batch of any size, part by part, with all its negatives (GradCache)",
+)
+"""Why there is no accumulation of gradients, and what there is instead."""
 
 ESC50_REMEDY = "--set data.corpus.root=FOLDER, or make … CORPUS=esc50 DATA=FOLDER"
 
@@ -275,6 +282,12 @@ def _check_training(experiment: Experiment) -> None:
     processes = trainer.devices * trainer.nodes
     if trainer.batch_size % processes:
         _fail("trainer.batch_size", trainer.batch_size, f"it must divide by `trainer.devices` × `trainer.nodes` = {processes}")
+    if trainer.batch_size // processes % trainer.chunks:
+        _fail(
+            "trainer.chunks",
+            trainer.chunks,
+            f"a device's share of `trainer.batch_size`, {trainer.batch_size // processes}, must divide by it",
+        )
     if trainer.select == "best" and trainer.val_every == 0:
         remedy = "set trainer.val_every to some steps, or trainer.select=last"
         _fail("trainer.select", "best", "`trainer.val_every` is 0: there would be one validation to choose from", remedy)

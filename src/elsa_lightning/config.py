@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from elsa_lightning import schema
-from elsa_lightning.checks import validate
+from elsa_lightning.checks import NO_ACCUMULATION, validate
 from elsa_lightning.errors import ConfigError
 from elsa_lightning.layers import Layer, find_profile, flatten, override_layer, read_layers
 from elsa_lightning.schema import CHOICES, VARIANTS, Experiment
@@ -219,6 +219,8 @@ def _unknown(tree: Any, key: str, source: str) -> tuple[str, str]:
     """Message and remedy for a key that does not exist."""
     from omegaconf import OmegaConf
 
+    if "accumul" in key:
+        return f"{source}: there is no key `{key}`: {NO_ACCUMULATION[0]}", NO_ACCUMULATION[1]
     for node, variants in VARIANTS.items():
         own = key.removeprefix(node + ".")
         holders = [name for name, cls in variants.items() if own in field_types(cls)]

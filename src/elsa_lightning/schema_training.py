@@ -106,6 +106,9 @@ class PretrainingConfig:
 class TrainerConfig:
     batch_size: int = 2304
     """Examples per step, over all devices."""
+    chunks: int = 1
+    """Parts in which a device computes its share of a batch that does not fit into its memory (GradCache): two forward passes, one part's
+    activations, the whole batch's negatives and gradient. Batch norm takes each part's own statistics."""
     epochs: int = 40
     """Passes over the training clips (each with `data.versions` spatial versions); ignored when `steps` is set."""
     steps: int = 0

@@ -94,6 +94,8 @@ def test_faulty_overrides_are_named(layered, override, words):
         ("data.mono_share=1.5", "between 0 and 1"),
         ("loss.clip.weight=-1", "negative"),
         ("loss.clip.form=siglip", "softmax, sigmoid"),
+        ("trainer.chunks=5", "must divide by it"),
+        ("trainer.accumulate_grad_batches=4", "trainer.chunks"),
         ("loss.clip.sigmoid.temperature=2", "between 0.01 and 1"),
         ("optim.lr=.nan", "finite"),
         ("audio.clip_s=0", "greater than 0"),

@@ -145,6 +145,12 @@ def test_the_contrastive_form_brings_its_own_values(experiment_file):
     assert softmax - sigmoid == {"model.temperature"}
 
 
+def test_one_chunk_is_the_plain_step(experiment_file):
+    """Results of before chunks existed stay valid; chunks draw other dropout and batch statistics, so they are other results."""
+    plain, chunked = (stage_config(load_experiment(experiment_file, overrides=[f"trainer.chunks={n}"]).experiment, "train") for n in (1, 2))
+    assert chunked.keys() - plain.keys() == {"trainer.chunks"}
+
+
 def test_what_is_not_identity_changes_nothing(marks):
     start, values = marks(), {"name": "x", "trainer.accelerator": "cpu", "trainer.strategy": "ddp", "data.workers": 3}
     values |= {"model.activation_checkpointing": "true", "model.compile": "true", "optim.fused": "true"}

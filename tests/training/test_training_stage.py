@@ -4,6 +4,7 @@ import dataclasses
 import json
 import pathlib
 
+import lightning
 import pytest
 import torch
 
@@ -17,6 +18,7 @@ from elsa_lightning.schema import SigmoidConfig
 from elsa_lightning.stages.train import target_scales
 from elsa_lightning.training.checkpoints import StepCheckpoint, newest_valid, read_checkpoint
 from elsa_lightning.training.contrastive import ElsaModule, partners_of
+from elsa_lightning.training.finite import loss_fault
 from elsa_lightning.training.trainer import BEST, fit
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -148,6 +150,85 @@ def test_the_sigmoid_form_trains_its_temperature_and_bias(parts, tmp_path):
     assert not any("logit_bias" in name for name in ElsaModule(cfg, target_scales(banks["train"]), STEPS).state_dict())
 
 
+def in_chunks(parts, chunks, **values):
+    cfg, banks, corpus = parts
+    return dataclasses.replace(cfg, trainer=dataclasses.replace(cfg.trainer, chunks=chunks, **values)), banks, corpus
+
+
+def rendered(parts):
+    """The first training batch."""
+    cfg, banks, corpus = parts
+    data = SpatialAudioText(cfg, corpus, banks, build_tokenizer(cfg.model.text))
+    return data.on_after_batch_transfer(next(iter(data.train_dataloader())))
+
+
+def test_a_batch_is_rendered_the_same_in_chunks(parts):
+    """But for the rounding of transforms of another batch size, which moves the decibels of what is near silence."""
+    whole, chunked = rendered(parts), rendered(in_chunks(parts, 4)[:1] + parts[1:])
+    torch.testing.assert_close(chunked.features.intensity, whole.features.intensity, rtol=0, atol=2e-3)
+    assert (chunked.features.log_mel - whole.features.log_mel).abs().quantile(0.95) < 1e-2
+    assert chunked.foa is None and chunked.clip_id == whole.clip_id and chunked.captions == whole.captions
+
+
+@pytest.mark.parametrize("form", ["softmax", "sigmoid"])
+def test_chunks_give_the_gradient_of_the_whole_batch(parts, form):
+    """Of every parameter; statistics frozen and no dropout (eval mode)."""
+    cfg, banks, corpus = parts
+    clip = dataclasses.replace(cfg.loss.clip, form=form, multi_positive=True)
+    parts = dataclasses.replace(cfg, loss=dataclasses.replace(cfg.loss, clip=clip)), banks, corpus
+    found, batch = {}, rendered(parts)
+    for chunks in (1, 4):
+        changed, *_ = in_chunks(parts, chunks)
+        torch.manual_seed(0)
+        module = ElsaModule(changed, target_scales(banks["train"]), STEPS).eval()
+        module.trainer = lightning.Trainer(accelerator="cpu", logger=False, enable_checkpointing=False)
+        module.log = module.log_dict = lambda *_, **__: None
+        module.training_step(batch, 0).backward()
+        found[chunks] = {name: p.grad for name, p in module.named_parameters() if p.requires_grad}
+    for name, value in found[1].items():
+        tolerance = 1e-4 * value.abs().max().item() + 1e-6
+        torch.testing.assert_close(found[4][name], value, rtol=1e-3, atol=tolerance, msg=lambda text, name=name: f"{name}: {text}")
+
+
+def test_a_training_in_chunks_resumes_bit_for_bit(parts, tmp_path):
+    parts = in_chunks(parts, 2)
+    wanted = read_checkpoint(train(parts, tmp_path / "whole"))
+    with pytest.raises((KeyboardInterrupt, SystemExit)):
+        train(parts, tmp_path / "cut", 2)
+    found = read_checkpoint(train(parts, tmp_path / "cut"))
+    assert all(torch.equal(found["state_dict"][name], value) for name, value in wanted["state_dict"].items())
+    steps = [line["step"] for line in lines(tmp_path / "cut") if "train/gradient_norm" in line]
+    assert steps == list(range(1, STEPS + 1))
+    with pytest.raises(RunError, match=r"not finite at step 1 .*clips foley"):
+        train(parts, tmp_path / "broken", break_at=1)
+
+
+def test_accumulating_gradients_is_refused_with_the_reason(parts):
+    cfg, banks, corpus = parts
+    module = ElsaModule(cfg, target_scales(banks["train"]), STEPS)
+    data = SpatialAudioText(cfg, corpus, banks, build_tokenizer(cfg.model.text))
+    quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False, "enable_model_summary": False}
+    trainer = lightning.Trainer(accelerator="cpu", accumulate_grad_batches=2, max_steps=2, **quiet)
+    with pytest.raises(ConfigError, match=r"accumulat.* small batch") as caught:
+        trainer.fit(module, data)
+    assert "trainer.chunks" in caught.value.remedy
+
+
+def test_a_non_finite_gradient_stops_with_step_and_clips(parts, tmp_path, monkeypatch):
+    """The loss is finite and its gradient is not: that of a square root at nought."""
+    step = ElsaModule.training_step
+    monkeypatch.setattr(ElsaModule, "training_step", lambda self, *a: step(self, *a) + 0 * (self.model.logit_scale * 0).sqrt())
+    with pytest.raises(RunError, match=r"gradient is not finite at step 0; clips foley"):
+        train(parts, tmp_path)
+
+
+def test_only_the_clips_that_broke_are_named():
+    outputs = {"audio": torch.tensor([[1.0, 2.0], [3.0, torch.nan]]), "area": torch.tensor([1.0, 2.0]), "logit_scale": torch.tensor(1.0)}
+    assert "clips b\n" in str(loss_fault(3, {"clip": torch.tensor(torch.nan)}, outputs, ["a", "b"]))
+    outputs["audio"][1, 1] = 0
+    assert "clips a, b\n" in str(loss_fault(3, {"clip": torch.tensor(torch.nan)}, outputs, ["a", "b"]))
+
+
 def test_a_truncated_checkpoint_is_passed_over(parts, whole, tmp_path):
     folder, _ = whole
     source = sorted((folder / "checkpoints").glob("step=*.ckpt"))
@@ -217,16 +298,6 @@ def test_a_finished_training_without_its_best_is_validated(parts, whole_best, tm
         (tmp_path / "checkpoints" / "best.ckpt").write_bytes(there)
     step, score = chosen(train(choosing_best(parts, val_every=2), tmp_path))
     assert (step, score) == (STEPS, whole_best[1][STEPS])
-
-
-@pytest.mark.parametrize("more", [{"devices": 2}, {"nodes": 2}])
-def test_several_devices_are_refused(parts, tmp_path, more):
-    cfg, *rest = parts
-    several = dataclasses.replace(cfg, trainer=dataclasses.replace(cfg.trainer, **more))
-    with pytest.raises(ConfigError, match="several ranks") as caught:
-        train((several, *rest), tmp_path)
-    assert "trainer.devices=1 trainer.nodes=1" in caught.value.remedy
-    assert not list(tmp_path.iterdir())
 
 
 def interrupt(*_):

@@ -33,7 +33,7 @@ from elsa_lightning.data.spatialize import Spatializer
 from elsa_lightning.data.turning import draw_turn, turn_features, turn_labels
 from elsa_lightning.data.types import PROBE, AudioTextBatch
 from elsa_lightning.errors import ConfigError, ElsaError
-from elsa_lightning.features import FrontEnd
+from elsa_lightning.features import Features, FrontEnd
 from elsa_lightning.schema import Experiment, TrainerConfig
 
 
@@ -189,7 +189,10 @@ class SpatialAudioText(lightning.LightningDataModule):
         return self._loader(split, self._every_item(split))
 
     def _every_item(self, split: str) -> Sampler:
-        return EvaluationBatchSampler(len(self.dataset(split)), self.cfg.evaluation.batch_size, *self._rank_and_world())
+        items, (rank, world) = len(self.dataset(split)), self._rank_and_world()
+        if items < world:  # a rank without any would skip the evaluation in which the others wait for it
+            raise ConfigError(f"{items} {split} examples cannot be shared among {world} devices", f"use at most {items} devices")
+        return EvaluationBatchSampler(items, self.cfg.evaluation.batch_size, rank, world)
 
     def _loader(self, split: str, sampler: Sampler, use: str = "") -> DataLoader:
         workers = self.cfg.data.workers
@@ -237,7 +240,7 @@ class SpatialAudioText(lightning.LightningDataModule):
         device = batch.key.device
         with torch.autocast(device.type, enabled=False):
             if batch.features is None:
-                batch = self._spatializer(batch.split)(batch.to(device))
+                batch = self._rendered(batch.to(device))
             elif batch.yaw is not None:
                 batch.features = turn_features(batch.features, batch.yaw, batch.mirror)
             if batch.split == "train":
@@ -245,6 +248,16 @@ class SpatialAudioText(lightning.LightningDataModule):
         return batch
 
     # parts
+
+    def _rendered(self, batch: AudioTextBatch) -> AudioTextBatch:
+        """The batch with sound and features. One that is computed in chunks is rendered in chunks and keeps the features alone."""
+        spatializer, chunks = self._spatializer(batch.split), self.cfg.trainer.chunks
+        if batch.split != "train" or chunks == 1:
+            return spatializer(batch)
+        features = [spatializer(part).features for part in batch.chunks(chunks)]
+        batch.features = Features(torch.cat([one.log_mel for one in features]), torch.cat([one.intensity for one in features]))
+        batch.mono = batch.rir = None
+        return batch
 
     def _spatializer(self, split: str) -> Spatializer:
         split = "train" if split == PROBE else split

@@ -88,6 +88,22 @@ class AudioTextBatch:
         """`(B, 3)` unit vectors towards the source; NaN where azimuth or elevation is unknown."""
         return direction_from_angles(self.spatial["azimuth"], self.spatial["elevation"])
 
+    def chunks(self, count: int) -> list[AudioTextBatch]:
+        """The batch in that many parts of equal size, in order.
+
+        Args:
+            count: a divisor of B.
+        """
+        size = len(self) // count
+        return [self._part(slice(first, first + size)) for first in range(0, len(self), size)]
+
+    def _part(self, rows: slice) -> AudioTextBatch:
+        """Some of the examples. (Every tensor has B rows, and so has every list but `caption_sets`, which training leaves empty.)"""
+        part = self._map(lambda tensor: tensor[rows])
+        for name in ("records", "captions", "caption_sets"):
+            setattr(part, name, getattr(part, name)[rows])
+        return part
+
     def to(self, device: torch.device | str, non_blocking: bool = True) -> AudioTextBatch:
         """The batch on a device."""
         return self._map(lambda tensor: tensor.to(device, non_blocking=non_blocking))

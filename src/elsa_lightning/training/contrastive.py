@@ -8,10 +8,12 @@ import lightning
 import torch
 from torch import Tensor
 
+from elsa_lightning.checks import NO_ACCUMULATION
 from elsa_lightning.data.types import AudioTextBatch
-from elsa_lightning.errors import RunError
+from elsa_lightning.errors import ConfigError
 from elsa_lightning.features import Features, FrontEnd
 from elsa_lightning.losses.combine import ElsaLoss
+from elsa_lightning.losses.gather import mean_over_ranks
 from elsa_lightning.losses.partners import Partners
 from elsa_lightning.losses.spatial import TargetScale, known
 from elsa_lightning.metrics.accumulate import LocalizationMetric, RetrievalMetric
@@ -19,6 +21,8 @@ from elsa_lightning.metrics.retrieval import caption_groups
 from elsa_lightning.models.elsa import Elsa
 from elsa_lightning.schema import Experiment
 from elsa_lightning.seeding import seed_of
+from elsa_lightning.training.finite import gradient_fault, loss_fault
+from elsa_lightning.training.grad_cache import backward_all, forward_all
 from elsa_lightning.training.optim import build_optimizer, frozen_towers
 
 
@@ -50,6 +54,7 @@ class ElsaModule(lightning.LightningModule):
             self.logit_bias = torch.nn.Parameter(torch.tensor(cfg.loss.clip.sigmoid.bias))
             with torch.no_grad():
                 self.model.logit_scale.fill_(-math.log(cfg.loss.clip.sigmoid.temperature))
+        self._clip_ids: list[str] = []
         self.val_retrieval = RetrievalMetric()
         self.val_localization = LocalizationMetric()
 
@@ -57,9 +62,22 @@ class ElsaModule(lightning.LightningModule):
         """The batch's cached features, or those of its FOA."""
         return batch.features if batch.features is not None else self.front_end(batch.foa)
 
+    @property
+    def has_idle_parameters(self) -> bool:
+        """Whether some parameters that could be trained get no gradient, because their loss has weight 0."""
+        return not all(self.loss.weights.values())
+
+    def on_fit_start(self) -> None:
+        if self.trainer.accumulate_grad_batches > 1:
+            raise ConfigError(*NO_ACCUMULATION)
+
     def on_train_batch_start(self, batch: AudioTextBatch, batch_idx: int) -> None:
-        # dropout is a function of (seed, step, rank): a resumed run needs no generator state to go on bit for bit
-        torch.manual_seed(seed_of("dropout", self.cfg.seed, self.global_step, self.global_rank))
+        self._seed_dropout(0, 1)
+
+    def _seed_dropout(self, chunk: int, chunks: int) -> None:
+        # dropout is a function of (seed, step, rank): a resumed run needs no generator state to go on bit for bit. A chunk of a rank counts
+        # as a rank, so that both passes of a chunk drop the same units, and chunks drop what as many ranks would
+        torch.manual_seed(seed_of("dropout", self.cfg.seed, self.global_step, self.global_rank * chunks + chunk))
 
     def forward(self, batch: AudioTextBatch) -> dict[str, Tensor]:
         """Everything that the losses need, see `Elsa.forward`; with the sigmoid form also `logit_bias`."""
@@ -67,21 +85,47 @@ class ElsaModule(lightning.LightningModule):
         return outputs | ({"logit_bias": self.logit_bias.float()} if self.cfg.loss.clip.form == "sigmoid" else {})
 
     def training_step(self, batch: AudioTextBatch, batch_idx: int) -> Tensor:
-        outputs = self(batch)
-        total, terms = self.loss(outputs, batch, partners_of(batch) if self.cfg.loss.clip.multi_positive else None)
-        if not torch.isfinite(total):
-            values = ", ".join(f"{name} {value.item():g}" for name, value in terms.items())
-            raise RunError(
-                f"the loss is not finite at step {self.global_step} ({values}); clips {', '.join(batch.clip_id[:8])} …",
-                "lower optim.lr, set optim.clip_norm, or look at these clips; the last checkpoint is kept",
-            )
-        size = len(batch.clip_id)
-        self.log_dict({f"loss/{name}": value for name, value in terms.items()}, batch_size=size)
-        self.log("loss/total", total, batch_size=size)
+        self._clip_ids = batch.clip_id
+        partners = partners_of(batch) if self.cfg.loss.clip.multi_positive else None
+        chunks = self.cfg.trainer.chunks
+        if chunks == 1:
+            outputs = self(batch)
+            total, terms = self.loss(outputs, batch, partners)
+            self._report(total, terms, outputs)
+            return total
+        self.zero_grad()
+        parts = batch.chunks(chunks)
+
+        def forward(chunk: int) -> dict[str, Tensor]:
+            self._seed_dropout(chunk, chunks)
+            return self(parts[chunk])
+
+        outputs = forward_all(self, forward, chunks)
+        total, terms = self.loss(outputs, batch, partners)
+        self._report(total, terms, outputs)
+        return backward_all(total, outputs, forward, chunks, self._accumulate)
+
+    def _accumulate(self, surrogate: Tensor) -> None:
+        # DDP exchanges in the backward that follows training_step only, which is Lightning's, of the last chunk
+        scaler = getattr(self.trainer.precision_plugin, "scaler", None)  # 16-mixed has one
+        (scaler.scale(surrogate) if scaler is not None else surrogate).backward()
+
+    def _report(self, total: Tensor, terms: dict[str, Tensor], outputs: dict[str, Tensor]) -> None:
+        """Log the ranks' means; stop on all ranks if they are not finite."""
+        means = mean_over_ranks(torch.stack([total.detach(), *terms.values()]))
+        reduced = dict(zip(terms, means[1:], strict=True))
+        if not torch.isfinite(means[0]):
+            raise loss_fault(self.global_step, reduced, outputs, self._clip_ids)
+        size = len(self._clip_ids)
+        self.log_dict({f"loss/{name}": value for name, value in reduced.items()}, batch_size=size)
+        self.log("loss/total", means[0], batch_size=size)
         self.log("train/temperature", 1 / outputs["logit_scale"].detach())
         if "logit_bias" in outputs:
             self.log("train/bias", outputs["logit_bias"].detach())
-        return total
+
+    def optimizer_zero_grad(self, epoch: int, batch_idx: int, optimizer: torch.optim.Optimizer) -> None:
+        if self.cfg.trainer.chunks == 1:  # else training_step has zeroed them before the chunks' gradients came in
+            super().optimizer_zero_grad(epoch, batch_idx, optimizer)
 
     def optimizer_step(self, *arguments, **options) -> None:
         super().optimizer_step(*arguments, **options)
@@ -115,7 +159,7 @@ class ElsaModule(lightning.LightningModule):
         limit = self.cfg.optim.clip_norm or float("inf")
         norm = torch.nn.utils.clip_grad_norm_([p for p in self.parameters() if p.grad is not None], limit)
         if not torch.isfinite(norm):
-            raise RunError(f"the gradient is not finite at step {self.global_step}", "lower optim.lr; the last checkpoint is kept")
+            raise gradient_fault(self.global_step, self._clip_ids)
         self.log("train/gradient_norm", norm)
 
     def _frozen(self) -> set[str]:
