@@ -18,6 +18,7 @@ TORCH_FREE = {
     "checks",
     "explain",
     "runs",
+    "ranks",
     "tables",
     "table_file",
     "stages_plan",

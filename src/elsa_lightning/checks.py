@@ -280,8 +280,9 @@ def _check_model(experiment: Experiment) -> None:
 def _check_training(experiment: Experiment) -> None:
     trainer, loss = experiment.trainer, experiment.loss
     processes = trainer.devices * trainer.nodes
-    if trainer.batch_size % processes:
-        _fail("trainer.batch_size", trainer.batch_size, f"it must divide by `trainer.devices` × `trainer.nodes` = {processes}")
+    for key, size in (("trainer.batch_size", trainer.batch_size), ("pretraining.batch_size", experiment.pretraining.batch_size)):
+        if size % processes and (key == "trainer.batch_size" or experiment.pretraining.steps):
+            _fail(key, size, f"it must divide by `trainer.devices` × `trainer.nodes` = {processes}")
     if trainer.batch_size // processes % trainer.chunks:
         _fail(
             "trainer.chunks",

@@ -50,10 +50,11 @@ def _stage(arguments: argparse.Namespace) -> None:
 
     end_with_parent()
     term_is_interrupt()
-    from elsa_lightning.runs import perform, read_config
+    from elsa_lightning.ranks import process_rank
+    from elsa_lightning.runs import assist, perform, read_config
 
     read_config(arguments.folder)  # a damaged config.yaml is reported before torch is loaded
-    perform(arguments.folder, _execute)
+    (assist if process_rank() else perform)(arguments.folder, _execute)
 
 
 def _execute(folder: Path) -> None:

@@ -22,6 +22,7 @@ from elsa_lightning import provenance
 from elsa_lightning.atomic import disk_faults, read_json, write_json, write_text
 from elsa_lightning.errors import ElsaError, RunError
 from elsa_lightning.locks import hold, holder_of
+from elsa_lightning.ranks import RANKED
 from elsa_lightning.schema import Experiment
 from elsa_lightning.stages_plan import StageRef
 
@@ -195,6 +196,23 @@ def perform(folder: Path | str, execute: Callable[[Path], None]) -> bool:
     return True
 
 
+def assist(folder: Path | str, execute: Callable[[Path], None]) -> None:
+    """A further process's share of a run that `perform` does in the first: no lock and no done.json, only the fault that it may have.
+
+    Args:
+        folder: the run folder.
+        execute: the work; not called for a stage of one process, nor if the run is done.
+    """
+    run = Run(Path(folder))
+    if run.done or run.stage not in RANKED:
+        return
+    try:
+        execute(run.folder)
+    except BaseException as fault:
+        _write_fault(run, fault)  # before the first process notices that this one is gone
+        raise
+
+
 def _open_attempt(run: Run) -> dict[str, Any]:
     """meta.json with this attempt in it; a killed one gets the duration up to its last sign of life."""
     meta = read_json(run.folder / "meta.json") or {"attempts": []}
@@ -224,12 +242,19 @@ def _finish(run: Run, meta: dict[str, Any]) -> None:
 
 def _record_failure(run: Run, meta: dict[str, Any], fault: BaseException) -> None:
     """Leave the fault's text behind; a full disk must not hide it behind a second fault."""
-    stopped = isinstance(fault, KeyboardInterrupt | SystemExit)
-    message = fault.message if isinstance(fault, ElsaError) else f"{type(fault).__name__}: {fault}"
-    remedy = fault.remedy if isinstance(fault, ElsaError) else "this is a fault of the program: see log.txt"
     try:
         _close_attempt(run, meta)
-        if not stopped:
-            write_json(run.folder / "failed.json", {"error": message, "remedy": remedy, "log": "log.txt", "time": time.time()})
+        _write_fault(run, fault)
     except (RunError, OSError):
         print(f"{run.name}: the failure could not be recorded in {run.folder}", flush=True)
+
+
+def _write_fault(run: Run, fault: BaseException) -> None:
+    """failed.json; none for an interrupt. A fault of ours says more than that another process of this run is gone, whoever comes first."""
+    if isinstance(fault, ElsaError):
+        message, remedy = fault.message, fault.remedy
+    elif isinstance(fault, KeyboardInterrupt | SystemExit) or run.failure is not None:
+        return
+    else:
+        message, remedy = f"{type(fault).__name__}: {fault}", "this is a fault of the program: see log.txt"
+    write_json(run.folder / "failed.json", {"error": message, "remedy": remedy, "log": "log.txt", "time": time.time()})

@@ -19,6 +19,7 @@ from elsa_lightning.atomic import disk_faults
 from elsa_lightning.lifetime import PARENT, term_is_interrupt
 from elsa_lightning.locks import Held, holder_of
 from elsa_lightning.provenance import cores
+from elsa_lightning.ranks import require_single_scheduler, srun_of
 from elsa_lightning.runs import Run, prepare
 from elsa_lightning.stages_plan import StageRef
 from elsa_lightning.watching import Watcher, duration, watcher
@@ -88,12 +89,16 @@ class Scheduler:
 
         Raises:
             Interrupted: on Ctrl-C or SIGTERM, after the stages have been stopped.
+            RunError: a stage wants several nodes and this is no SLURM job; srun started several schedulers.
         """
+        require_single_scheduler()
         before = signal.getsignal(signal.SIGTERM)
         term_is_interrupt()
         with self._watcher:
             try:
                 self._skip_finished()
+                for name in self._waiting:  # what cannot be started is said before hours of work
+                    self._srun(name)
                 while self._waiting or self._running:
                     self._reap()
                     self._start_ready()
@@ -149,15 +154,22 @@ class Scheduler:
             return
         prepare(self.stages[name], self.runs)
         with disk_faults(run.folder), (run.folder / "log.txt").open("ab") as log:
-            command, streams = [*self.command, str(run.folder)], {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log}
-            process = subprocess.Popen(command, **streams, env=self._environment(), start_new_session=True)
+            srun, streams = self._srun(name), {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log}
+            command = [*srun, *self.command, str(run.folder)]
+            process = subprocess.Popen(command, **streams, env=self._environment(bool(srun)), start_new_session=True)
         self._waiting.remove(name)
         self._running[name] = (process, time.time())
         self._watcher.start(name, self.stages[name].experiment.seed)
 
-    def _environment(self) -> dict[str, str]:
+    def _srun(self, name: str) -> list[str]:
+        return srun_of(self.stages[name].stage, self.stages[name].experiment.trainer)
+
+    def _environment(self, elsewhere: bool = False) -> dict[str, str]:
+        """Of a stage; one that srun starts, elsewhere, is no child of this process and ends with its job."""
         threads = str(max(1, cores() // self.jobs))
-        return {"OMP_NUM_THREADS": threads, **os.environ, "ELSA_THREADS": threads, PARENT: str(os.getpid()), "PYTHONUNBUFFERED": "1"}
+        values = {"OMP_NUM_THREADS": threads, **os.environ, "ELSA_THREADS": threads, "PYTHONUNBUFFERED": "1"}
+        values.pop(PARENT, None)
+        return values if elsewhere else values | {PARENT: str(os.getpid())}
 
     def _reap(self) -> None:
         for name, (process, started) in list(self._running.items()):

@@ -120,7 +120,9 @@ class TrainerConfig:
     devices: int = 1
     """Devices per node."""
     nodes: int = 1
+    """Several: in a SLURM job (docs/training.md)."""
     strategy: str = "auto"
+    """Lightning's, for one device; several train with `ddp`, which `auto` then is."""
     threads: int = 0
     """CPU threads of the process; 0: all cores."""
     val_every: int = 0

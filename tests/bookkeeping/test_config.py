@@ -86,6 +86,13 @@ def test_faulty_overrides_are_named(layered, override, words):
     assert caught.value.remedy
 
 
+def test_a_pretraining_batch_is_shared_equally_too(layered):
+    overrides = ["trainer={batch_size: 4, devices: 2}", "pretraining.batch_size=3"]
+    load_experiment(layered, overrides=overrides)  # without pre-training its batch does not matter
+    with pytest.raises(ConfigError, match=r"pretraining.batch_size.*must divide by"):
+        load_experiment(layered, overrides=[*overrides, "pretraining.steps=2"])
+
+
 @pytest.mark.parametrize(
     ("override", "word"),
     [

@@ -11,9 +11,9 @@ import pytest
 
 from elsa_lightning import atomic, locks
 from elsa_lightning.atomic import disk_space_check, partial_folder, read_json, write_json, write_text
-from elsa_lightning.errors import RunError
+from elsa_lightning.errors import DataError, RunError
 from elsa_lightning.locks import Held, Holder, hold, holder_of, this_process
-from elsa_lightning.runs import Run, perform, prepare, read_config, write_status
+from elsa_lightning.runs import Run, assist, perform, prepare, read_config, write_status
 
 WRITER = """
 import sys
@@ -197,6 +197,36 @@ def test_a_failed_attempt_is_recorded_and_the_next_one_clears_it(tmp_path):
     perform(folder, lambda path: None)
     assert run.state == "done" and run.failure is None
     assert len(read_json(folder / "meta.json")["attempts"]) == 2
+
+
+def test_a_further_process_computes_its_share_and_writes_nothing(tmp_path):
+    """No lock and no done.json; neither in a finished run nor in a stage of one process is there anything to do."""
+    worked = []
+    assist(tmp_path / "train" / "a", worked.append)
+    assist(tmp_path / "embed" / "a", worked.append)
+    perform(tmp_path / "train" / "b", lambda folder: None)
+    assist(tmp_path / "train" / "b", worked.append)
+    assert worked == [tmp_path / "train" / "a"] and not (tmp_path / "train" / "a").exists()
+
+
+def test_a_fault_of_a_further_process_is_the_runs_fault(tmp_path):
+    """The first process only sees that the other one is gone."""
+    folder = tmp_path / "train" / "a"
+
+    def broken_clip(folder):
+        raise DataError("clip 7 is truncated", "replace it")
+
+    def lost(folder):
+        with pytest.raises(DataError):
+            assist(folder, broken_clip)
+        raise RuntimeError("Connection closed by peer")
+
+    with pytest.raises(RuntimeError):
+        perform(folder, lost)
+    assert Run(folder).failure["error"] == "clip 7 is truncated"
+    with pytest.raises(ConnectionError):
+        perform(folder, lambda folder: (_ for _ in ()).throw(ConnectionError("another attempt")))
+    assert Run(folder).failure["error"] == "ConnectionError: another attempt"
 
 
 def test_an_interrupted_attempt_is_no_failure(tmp_path):

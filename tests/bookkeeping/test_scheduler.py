@@ -1,5 +1,6 @@
 """The scheduler with stages that take no time: order, sharing, faults, kills, and what a second call does."""
 
+import dataclasses
 import os
 import signal
 import subprocess
@@ -8,6 +9,7 @@ import time
 
 import pytest
 
+from elsa_lightning.errors import RunError
 from elsa_lightning.locks import hold, holder_of, this_process
 from elsa_lightning.runs import Run
 from elsa_lightning.scheduler import Scheduler
@@ -95,6 +97,54 @@ def test_a_crash_shows_the_end_of_the_log(plan, run, monkeypatch, write):
     outcome, _ = run(plan.runs["static", 0])
     (text,) = outcome.failed.values()
     assert "SIGSEGV" in text and "last words" in text
+
+
+SRUN = """#!{python}
+import os, sys
+flags = [a for a in sys.argv[1:] if a.startswith("-") and a != "-m"]
+with open(os.environ["STUB_LOG"], "a") as log:
+    print(",".join([*flags, os.environ.get("ELSA_PARENT_PID", "no parent")]).replace(" ", "_"), file=log)
+command = sys.argv[1 + len(flags):]
+os.execv(command[0], command)
+"""
+
+
+@pytest.fixture
+def on_nodes(plan, write, monkeypatch):
+    """Stages of one row that want two nodes, in a SLURM job whose srun starts one process here."""
+    file = write("bin/srun", SRUN.format(python=sys.executable))
+    file.chmod(0o755)
+    for name in [name for name in os.environ if name.startswith("SLURM_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PATH", f"{file.parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+
+    def wanting(ref):
+        trainer = dataclasses.replace(ref.experiment.trainer, nodes=2, devices=2)
+        return dataclasses.replace(ref, experiment=dataclasses.replace(ref.experiment, trainer=trainer))
+
+    return [wanting(ref) for ref in plan.runs["static", 0]]
+
+
+def test_a_training_on_several_nodes_is_started_by_srun_and_nothing_else_is(on_nodes, run, executed):
+    outcome, _ = run(on_nodes)
+    assert outcome.exit_code == 0
+    srun = "--kill-on-bad-exit=1,--nodes=2,--ntasks-per-node=2,no_parent"
+    assert executed() == [on_nodes[0].run_id, srun, *(ref.run_id for ref in on_nodes[1:])]
+
+
+def test_several_nodes_without_a_job_are_refused_before_any_work(on_nodes, run, executed, monkeypatch):
+    monkeypatch.delenv("SLURM_JOB_ID")
+    with pytest.raises(RunError, match="no SLURM job"):
+        run(on_nodes)
+    assert executed() == []
+
+
+def test_several_schedulers_of_one_srun_are_refused(run, executed, monkeypatch):
+    monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "4")
+    with pytest.raises(RunError, match="srun started this command 4 times"):
+        run()
+    assert executed() == []
 
 
 def test_what_another_process_works_on_is_waited_for(plan, run, tmp_path, executed):

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 
@@ -10,10 +11,14 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from elsa_lightning.config import load_experiment
+from elsa_lightning.corpora import content_hash
 from elsa_lightning.runs import read_config
+from elsa_lightning.scheduler import Scheduler
 from elsa_lightning.stages import text_states
 from elsa_lightning.stages.execute import Stage
-from elsa_lightning.training.checkpoints import read_checkpoint
+from elsa_lightning.stages_plan import plan_run
+from elsa_lightning.training.checkpoints import newest_valid, read_checkpoint
 
 ROOT = pathlib.Path(__file__).parents[2]
 SMALL = [
@@ -71,6 +76,61 @@ def test_a_second_call_runs_nothing(streamed):
     before = {path: path.stat().st_mtime_ns for path in runs.rglob("*") if path.is_file()}
     assert "stages are done already" in train(runs).stderr
     assert {path: path.stat().st_mtime_ns for path in runs.rglob("*") if path.is_file()} == before
+
+
+SRUN = """#!{python}
+import os, subprocess, sys
+flags = dict(a.lstrip("-").split("=") for a in sys.argv[1:] if a.startswith("--"))
+nodes, tasks = int(flags["nodes"]), int(flags["ntasks-per-node"])
+size = {{"SLURM_STEP_NUM_TASKS": nodes * tasks, "SLURM_NTASKS": nodes * tasks, "SLURM_NTASKS_PER_NODE": tasks, "SLURM_NNODES": nodes}}
+places = [{{"SLURM_PROCID": i, "SLURM_LOCALID": i % tasks, "SLURM_NODEID": i // tasks}} for i in range(nodes * tasks)]
+values = [dict(os.environ, **{{name: str(value) for name, value in (size | place).items()}}) for place in places]
+ranks = [subprocess.Popen(sys.argv[1 + len(flags) :], env=environment) for environment in values]
+sys.exit(max(rank.wait() for rank in ranks))
+"""
+"""As SLURM's, but every node is this one."""
+
+
+def train_alone(runs, copied, *overrides):
+    """The training stage of another seed, with rooms of another folder."""
+    cfg = load_experiment(
+        ROOT / "experiments/elsa.yaml",
+        profile="smoke",
+        overrides=[*SMALL, "seed=1", "trainer.log_every=1", "trainer.threads=1", *overrides],
+    ).experiment
+    stages = [ref for ref in plan_run(cfg, content_hash(cfg.data.corpus)) if ref.stage in ("rooms", "train")]
+    shutil.copytree(copied / "rooms", runs / "rooms")
+    outcome = Scheduler(stages, runs).run()
+    assert not outcome.failed
+    return runs / stages[-1].run_id
+
+
+@pytest.fixture(scope="module")
+def two_devices(streamed, tmp_path_factory):
+    return train_alone(tmp_path_factory.mktemp("two"), streamed[0], "trainer.devices=2")
+
+
+def test_two_devices_are_one_run(two_devices):
+    """Two processes, of which one writes; both are gone in the end."""
+    assert "MEMBER: 2/2" in (two_devices / "log.txt").read_text()
+    assert len(losses_of(two_devices)) == 3 and len(list(two_devices.glob("tb/curves/events*"))) == 1
+    assert {path.name for path in two_devices.iterdir()} >= {"done.json", "facts.json", "checkpoints", "metrics.jsonl"}
+    assert len(json.loads((two_devices / "meta.json").read_text())["attempts"]) == 1
+    assert json.loads((two_devices / "facts.json").read_text())["devices"] == 2
+
+
+def test_two_nodes_of_a_job_train_as_two_devices(two_devices, streamed, tmp_path, monkeypatch):
+    """Bit for bit, started by the scheduler through srun."""
+    srun = tmp_path / "bin" / "srun"
+    srun.parent.mkdir()
+    srun.write_text(SRUN.format(python=sys.executable))
+    srun.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{srun.parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("SLURM_JOB_ID", str(os.getpid()))
+    folder = train_alone(tmp_path / "runs", streamed[0], "trainer.nodes=2")
+    found, wanted = (read_checkpoint(newest_valid(each / "checkpoints"))["state_dict"] for each in (folder, two_devices))
+    assert found.keys() == wanted.keys() and all(torch.equal(found[name], value) for name, value in wanted.items())
+    assert (folder / "done.json").exists() and losses_of(folder) == losses_of(two_devices)
 
 
 def test_cached_features_and_pretraining(tmp_path):

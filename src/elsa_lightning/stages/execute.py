@@ -14,6 +14,7 @@ from safetensors import SafetensorError
 
 from elsa_lightning import runs
 from elsa_lightning.atomic import disk_faults, write_json
+from elsa_lightning.ranks import RANKED, process_rank
 from elsa_lightning.schema import Experiment
 from elsa_lightning.training.trainer import use_threads
 
@@ -43,7 +44,8 @@ class Stage:
 
 
 def execute(run_dir: str | os.PathLike) -> None:
-    """Compute a stage; its files and `facts.json` go into its folder. done.json is the caller's (`runs.perform`).
+    """Compute a stage, or this process's share of it; its files and `facts.json` go into its folder. done.json is the caller's
+    (`runs.perform`).
 
     Args:
         run_dir: a run directory with config.yaml, whose parents are done.
@@ -64,12 +66,16 @@ def execute(run_dir: str | os.PathLike) -> None:
         "embed": embed.run,
         "evaluate": evaluate.run,
     }
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
+    first = process_rank() == 0
+    logging.basicConfig(level=logging.INFO if first else logging.WARNING, format="%(levelname)s %(message)s")
     planned = runs.read_config(run_dir)
     stage = Stage(planned.stage, pathlib.Path(run_dir), planned.parents, planned.experiment)
-    use_threads(stage.cfg.trainer.threads or int(os.environ.get("ELSA_THREADS", "0")))
+    beside = stage.cfg.trainer.devices if stage.name in RANKED else 1  # processes of this stage on this machine
+    use_threads(stage.cfg.trainer.threads or -(-int(os.environ.get("ELSA_THREADS", "0")) // beside))
     with disk_faults(stage.folder), tensor_file_faults():
-        write_json(stage.folder / FACTS, work[stage.name](stage))
+        facts = work[stage.name](stage)
+        if first:
+            write_json(stage.folder / FACTS, facts)
 
 
 @contextlib.contextmanager

@@ -12,6 +12,7 @@ from elsa_lightning.acoustics.bank import RoomBank
 from elsa_lightning.acoustics.third_octave_labels import ThirdOctaves
 from elsa_lightning.data.readers import Corpus
 from elsa_lightning.models.spatial import save_branch
+from elsa_lightning.ranks import process_rank
 from elsa_lightning.seeding import seed_of
 from elsa_lightning.stages.execute import Stage
 from elsa_lightning.stages.rooms import load_banks
@@ -24,9 +25,8 @@ from elsa_lightning.training.trainer import fit
 def run(stage: Stage) -> dict:
     """Train the branch and write its weights beside the checkpoints."""
     pre = stage.cfg.pretraining
-    cfg = dataclasses.replace(
-        stage.cfg, trainer=dataclasses.replace(stage.cfg.trainer, batch_size=pre.batch_size, steps=pre.steps, select="last", val_every=0)
-    )
+    own = {"batch_size": pre.batch_size, "chunks": 1, "steps": pre.steps, "select": "last", "val_every": 0}
+    cfg = dataclasses.replace(stage.cfg, trainer=dataclasses.replace(stage.cfg.trainer, **own))
     banks = load_banks(stage)
     data = open_data(dataclasses.replace(stage, cfg=cfg), banks)
     lightning.seed_everything(seed_of("branch", cfg.seed) % 2**32, workers=True, verbose=False)
@@ -36,8 +36,9 @@ def run(stage: Stage) -> dict:
     else:
         module = SpatialBranchModule(cfg, *regressed_scales(banks["train"], data.corpus))
     checkpoint, seconds, *_ = fit(module, data, cfg.trainer, stage.folder, pre.steps, "branch")
-    module.load_state_dict(torch.load(checkpoint, map_location="cpu", weights_only=True)["state_dict"])
-    save_branch(module.branch, stage.folder)
+    if process_rank() == 0:
+        module.load_state_dict(torch.load(checkpoint, map_location="cpu", weights_only=True)["state_dict"])
+        save_branch(module.branch, stage.folder)
     return {"train_seconds": round(seconds, 1), "steps": pre.steps}
 
 

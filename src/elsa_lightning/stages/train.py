@@ -50,6 +50,7 @@ def run(stage: Stage) -> dict:
         "steps": steps,
         "trainable": trainable,
         "device": done.device,
+        "devices": cfg.trainer.devices * cfg.trainer.nodes,
         "precision": done.precision,
         "threads": torch.get_num_threads(),
         **said,

@@ -52,7 +52,7 @@ def best_score(path: pathlib.Path, state_key: str) -> float:
         return float(read_checkpoint(path)["callbacks"][state_key]["best"])
     except (RunError, KeyError) as error:
         log.warning("%s holds no score and is removed (%s)", path, error)
-        path.unlink()
+        path.unlink(missing_ok=True)  # another rank may have been faster
         return float("-inf")
 
 
@@ -65,6 +65,7 @@ def write_checkpoint(trainer: lightning.Trainer, path: pathlib.Path) -> None:
             with open(temporary, "rb") as file:
                 os.fsync(file.fileno())
             os.replace(temporary, path)
+        trainer.strategy.barrier()  # whoever looks for the file from here on finds it
     except OSError as error:
         temporary.unlink(missing_ok=True)
         raise RunError(

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import lightning
 import torch
 from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from elsa_lightning.checks import leaves
 from elsa_lightning.errors import ConfigError
@@ -18,6 +19,7 @@ from elsa_lightning.schema import TrainerConfig
 from elsa_lightning.training.callbacks import TermsProgressBar, TrainingLog
 from elsa_lightning.training.checkpoints import StepCheckpoint, newest_valid
 from elsa_lightning.training.precision import resolve_precision
+from elsa_lightning.training.strategy import build_strategy
 
 log = logging.getLogger(__name__)
 BEST = "val/retrieval/map10"
@@ -49,11 +51,14 @@ def fit(
         steps: in all.
         name: of the TensorBoard run.
 
+    On several devices each process comes here (see `ranks`) and gets the same result; only the first writes files.
+
     Raises:
-        ConfigError: more than one device is asked for.
+        ConfigError: devices that are not there.
+        RunError: several nodes without srun.
     """
-    _refuse_several_devices(cfg)
     quiet_lightning()
+    strategy, environment = build_strategy(cfg, module)
     val_every = min(cfg.val_every or steps, steps)
     checkpoints = StepCheckpoint(folder / "checkpoints", cfg.checkpoint_every, val_every, BEST if cfg.select == "best" else "")
     resume = newest_valid(folder / "checkpoints")
@@ -64,7 +69,7 @@ def fit(
     callbacks = [training_log, checkpoints] + ([TermsProgressBar(refresh_rate=cfg.log_every)] if sys.stderr.isatty() else [])
     precision = resolve_precision(cfg.precision, cfg.accelerator)
     logger = TensorBoardLogger(folder, name="tb", version=name, purge_step=data.start_step or None, default_hp_metric=False)
-    trainer = lightning.Trainer(
+    trainer = build_trainer(
         default_root_dir=folder,
         logger=logger,
         callbacks=callbacks,
@@ -78,7 +83,8 @@ def fit(
         accelerator=cfg.accelerator,
         devices=cfg.devices,
         num_nodes=cfg.nodes,
-        strategy=cfg.strategy,
+        strategy=strategy,
+        plugins=[environment],
         use_distributed_sampler=False,
         enable_checkpointing=False,
         enable_progress_bar=sys.stderr.isatty(),
@@ -92,20 +98,20 @@ def fit(
     return Fitted(checkpoints.chosen(), training_log.train_seconds, trainer.strategy.root_device.type, precision)
 
 
-def _refuse_several_devices(cfg: TrainerConfig) -> None:
-    if cfg.devices * cfg.nodes > 1:
-        raise ConfigError(
-            f"`trainer.devices` × `trainer.nodes` is {cfg.devices * cfg.nodes}: the loss and the metrics know ranks and are tested on gloo "
-            "ranks, but launching several ranks through `elsa` is not there yet",
-            "--set trainer.devices=1 trainer.nodes=1",
-        )
+def build_trainer(**options) -> lightning.Trainer:
+    """Lightning's Trainer, whose refusal of devices is one of ours."""
+    try:
+        return lightning.Trainer(**options)
+    except MisconfigurationException as fault:
+        asked = f"trainer.accelerator={options['accelerator']} trainer.devices={options['devices']}"
+        raise ConfigError(f"{asked} cannot be had: {str(fault).strip()}", "ask for devices that this machine has") from fault
 
 
 def quiet_lightning() -> None:
     """Silence advice that does not apply here; errors and our own messages stay."""
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    for text in (".*does not have many workers.*", ".*LeafSpec.*", ".*isinstance.treespec.*", ".*ended before the epoch ended.*"):
-        warnings.filterwarnings("ignore", message=text)
+    for text in ("does not have many workers", "LeafSpec", "isinstance.treespec", "ended before the epoch ended", "sync_dist=True"):
+        warnings.filterwarnings("ignore", message=f".*{text}.*")
 
 
 def use_threads(threads: int) -> None:
