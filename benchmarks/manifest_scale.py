@@ -22,6 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -32,8 +33,8 @@ READ = 64
 """Batches read, of `BATCH` records each, at random places of the manifest."""
 BATCH = 64
 FORMATS = ("jsonl", "parquet")
-BARS = {"open_s": 5.0, "first_open_cpu_s": 5.0, "process_gb": 1.0, "mb_per_worker": 20.0, "private_mb_of_a_worker": 20.0}
-"""Seconds of a later open, and of the processor for the first; peak RSS of any process; what the manifest costs all processes together, per
+BARS = {"open_cpu_s": 5.0, "first_open_cpu_s": 5.0, "process_gb": 1.0, "mb_per_worker": 20.0, "private_mb_of_a_worker": 20.0}
+"""Seconds of the processor for a later open, and for the first; peak RSS of a process; what the manifest costs all processes together, per
 additional worker, and a worker alone in private memory: a copy of the records would be a hundred times the last two."""
 WORDS = "a dog barks while rain falls on the roof of an old car and people talk far away in the background".split()  # noqa: SIM905
 
@@ -42,8 +43,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=ROWS)
     parser.add_argument("--repeats", type=int, default=3, help="of the openings")
+    parser.add_argument("--open", type=pathlib.Path, metavar="MANIFEST", help=argparse.SUPPRESS)
     parser.add_argument("--measure", nargs=2, metavar=("MANIFEST", "WORKERS"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    if arguments.open:
+        print(json.dumps(opening(arguments.open)[1]))
+        return
     if arguments.measure:
         print(json.dumps(measured(pathlib.Path(arguments.measure[0]), int(arguments.measure[1]))))
         return
@@ -63,23 +68,27 @@ def compared(folder: pathlib.Path, rows: int, repeats: int, suffix: str) -> dict
     for _ in range(repeats):
         for left in folder.glob(f"{large.name}.*"):
             left.unlink()
-        first.append(alone(large, 0))
-        later.append(alone(large, 0))
-    loaded, base = ({count: alone(path, count) for count in WORKERS} for path in (large, small))
+        first.append(alone("--open", large))
+        later.append(alone("--open", large))
+    for left in folder.glob(f"{large.name}.*"):
+        left.unlink()
+    begun = alone("--measure", large, 0)  # the first opening in a training's process: its peak
+    loaded, base = ({count: alone("--measure", path, count) for count in WORKERS} for path in (large, small))
     workers = {count: grown(loaded[count], base[count]) for count in WORKERS}
     costs = {count: round(one["pss_grown_mb"] + sum(one["worker_pss_grown_mb"]), 1) for count, one in workers.items()}
     most = max(WORKERS)
     figures = {
-        "open_s": median(later, "open_s"),
+        "open_cpu_s": median(later, "open_cpu_s"),
         "first_open_cpu_s": median(first, "open_cpu_s"),
-        "process_gb": max(one["peak_mb"] for one in (*first, *later, *loaded.values())) / 1e3,
+        "process_gb": max(one["peak_mb"] for one in (begun, *loaded.values())) / 1e3,
         "mb_per_worker": (costs[most] - costs[0]) / most,
         "private_mb_of_a_worker": max(mb for one in workers.values() for mb in one["worker_private_grown_mb"]),
     }
+    shown = ("open_s", "open_cpu_s")
     return {
         "manifest_mb": round(large.stat().st_size / 1e6, 1),
-        "first_open": {key: median(first, key) for key in ("open_s", "open_cpu_s", "peak_after_open_mb")},
-        "later_open": {key: median(later, key) for key in ("open_s", "open_cpu_s", "peak_after_open_mb")},
+        "first_open": {key: median(first, key) for key in shown} | {"peak_rss_mb": begun["peak_mb"]},
+        "later_open": {key: median(later, key) for key in shown} | {"peak_rss_mb": loaded[0]["peak_mb"]},
         "workers": workers,
         "manifest_pss_mb_all_processes": costs,
         "bars": {name: {"measured": round(figures[name], 3), "bar": bar, "holds": figures[name] < bar} for name, bar in BARS.items()},
@@ -118,9 +127,9 @@ def write(path: pathlib.Path, count: int) -> pathlib.Path:
     return path
 
 
-def alone(path: pathlib.Path, workers: int) -> dict:
-    """`measured` in a process of its own."""
-    command = [sys.executable, __file__, "--measure", str(path), str(workers)]
+def alone(*arguments: object) -> dict:
+    """What this script prints when it is called so: `opening` or `measured` in a process of its own."""
+    command = [sys.executable, __file__, *map(str, arguments)]
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
 
 
@@ -135,7 +144,18 @@ class Measuring:
 
     def __getitem__(self, at: tuple[int, int]):
         record = self.records[at[1]]
-        return os.getpid(), memory_mb(self.folder) if at[1] % 16 == 0 else None, record.clip_id
+        return os.getpid(), memory_mb(self.folder) if at[1] % 64 == 0 else None, record.clip_id
+
+
+def opening(path: pathlib.Path) -> tuple[Sequence, dict[str, float]]:
+    """The training clips of a manifest, and the seconds until the first record."""
+    from elsa_lightning.data.readers import open_corpus
+    from elsa_lightning.schema import ManifestConfig
+
+    wall, cpu = time.perf_counter(), time.process_time()
+    records = open_corpus(ManifestConfig(path=str(path))).records("train")
+    records[len(records) // 2]
+    return records, {"open_s": round(time.perf_counter() - wall, 3), "open_cpu_s": round(time.process_time() - cpu, 3)}
 
 
 def measured(path: pathlib.Path, workers: int) -> dict:
@@ -145,17 +165,10 @@ def measured(path: pathlib.Path, workers: int) -> dict:
 
     from elsa_lightning.data import datamodule  # noqa: F401 — what a training has loaded
     from elsa_lightning.data.processes import single_thread, worker_context
-    from elsa_lightning.data.readers import open_corpus
     from elsa_lightning.data.sampling import KeyedBatchSampler
-    from elsa_lightning.schema import ManifestConfig
 
     torch.set_num_threads(1)
-    wall, cpu = time.perf_counter(), time.process_time()
-    corpus = open_corpus(ManifestConfig(path=str(path)))
-    records = corpus.records("train")
-    records[len(records) // 2]
-    opened = time.perf_counter() - wall, time.process_time() - cpu
-    peak = peak_mb()
+    records, _ = opening(path)
     sampler = KeyedBatchSampler(len(records), BATCH, 0, total_steps=READ)
     context = worker_context() if workers else None
     loader = DataLoader(
@@ -170,9 +183,10 @@ def measured(path: pathlib.Path, workers: int) -> dict:
     for batch in loader:
         seen |= {pid: found for pid, found, _ in batch if found and pid != os.getpid()}
     rss, pss, _ = memory_mb(path.parent)
-    about = {"open_s": round(opened[0], 3), "open_cpu_s": round(opened[1], 3), "peak_after_open_mb": peak, "peak_mb": peak_mb()}
     names = ("worker_rss_mb", "worker_pss_mb", "worker_private_mb")
-    return about | {"rss_mb": rss, "pss_mb": pss} | {name: [each[i] for each in seen.values()] for i, name in enumerate(names)}
+    return {"peak_mb": peak_mb(), "rss_mb": rss, "pss_mb": pss} | {
+        name: [each[i] for each in seen.values()] for i, name in enumerate(names)
+    }
 
 
 def memory_mb(folder: pathlib.Path) -> tuple[float, ...]:

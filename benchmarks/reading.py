@@ -42,6 +42,8 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=96)
     parser.add_argument("--repeats", type=int, default=5)
     arguments = parser.parse_args()
+    if arguments.clips < 4 * BATCH:
+        parser.error(f"--clips {arguments.clips}: each of two workers must make several batches, so give {4 * BATCH} or more")
     torch.set_num_threads(1)
     about = summary() | {"load": round(os.getloadavg()[0], 1)}  # as the measurement begins
     with tempfile.TemporaryDirectory() as folder:
