@@ -21,7 +21,7 @@ def run_ranks(file: str, function: str, world: int, folder: Path) -> list[dict]:
     """Call `function(rank, world)` of a Python file in `world` processes of one gloo group; the dictionary that each returned."""
     command = [sys.executable, __file__, file, function, str(world), str(folder)]
     env = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
-    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=180, check=False)
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=900, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return [torch.load(folder / f"rank{rank}.pt", weights_only=True) for rank in range(world)]
 
@@ -29,7 +29,7 @@ def run_ranks(file: str, function: str, world: int, folder: Path) -> list[dict]:
 def _run_one(function, rank: int, world: int, folder: Path) -> int:
     try:
         torch.distributed.init_process_group(
-            "gloo", init_method=f"file://{folder}/store", rank=rank, world_size=world, timeout=timedelta(seconds=60)
+            "gloo", init_method=f"file://{folder}/store", rank=rank, world_size=world, timeout=timedelta(seconds=300)
         )
         torch.save(function(rank, world), folder / f"rank{rank}.pt")
         torch.distributed.destroy_process_group()
