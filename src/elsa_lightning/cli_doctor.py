@@ -16,7 +16,9 @@ def add(group: Any) -> None:
         "Exit code: 0 if the declared convention fits and none fits clearly better; 1 if another does, if none fits, or if there are too "
         "few stretches to tell; 2 for bad input.",
     )
-    doctor.add_argument("labels", type=Path, help="CSV: audio, azimuth_deg, elevation_deg and, for parts of files, start_s, end_s")
+    doctor.add_argument(
+        "labels", type=Path, help="CSV: audio, azimuth_deg, elevation_deg and, for parts of files, start_s, end_s; or a manifest"
+    )
     doctor.add_argument("--root", type=Path, help="folder of the audio files (default: the table's)")
     doctor.add_argument("--order", choices=("acn", "fuma"), default="acn", help="declared channel order (default: acn, W Y Z X)")
     doctor.add_argument("--normalisation", choices=("sn3d", "n3d", "fuma"), default="sn3d", help="declared (default: sn3d)")

@@ -49,7 +49,10 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
     if not path.is_file():
         near = ", ".join(sorted(shown_path(other) for other in path.parent.glob("*.yaml")))
-        raise ConfigError(f"there is no file {shown_path(path)}", f"files there: {near}" if near else "give the path of a YAML file")
+        raise ConfigError(
+            f"there is no file {shown_path(path)}",
+            f"files there: {near}" if near else "run in the repository's root, or give the path of a YAML file",
+        )
     try:
         loaded = OmegaConf.load(path)
     except (yaml.YAMLError, OmegaConfBaseException, OSError, UnicodeDecodeError, ValueError) as fault:

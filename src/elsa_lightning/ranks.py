@@ -52,6 +52,24 @@ def srun_of(stage: str, trainer: TrainerConfig) -> list[str]:
     return ["srun", "--kill-on-bad-exit=1", f"--nodes={trainer.nodes}", f"--ntasks-per-node={trainer.devices}"]
 
 
+def require_accelerator(trainer: TrainerConfig) -> None:
+    """See, before rooms are simulated for it, that a training's accelerator is there. (Several nodes' are not seen from here.)
+
+    Raises:
+        RunError: it is asked for by name, and this machine has none.
+    """
+    if trainer.accelerator in ("auto", "cpu") or trainer.nodes > 1:
+        return
+    import torch
+
+    found = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not (any(found.values()) if trainer.accelerator == "gpu" else found[trainer.accelerator]):
+        raise RunError(
+            f"`trainer.accelerator` is {trainer.accelerator}, and torch finds none on this machine",
+            "set trainer.accelerator=auto, or look at `nvidia-smi` and at how torch was installed",
+        )
+
+
 def require_single_scheduler() -> None:
     """A scheduler starts processes itself: several of it, as tasks of one `srun`, would all do the same.
 

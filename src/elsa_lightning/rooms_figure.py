@@ -46,7 +46,7 @@ def draw_room(bank: RoomBank, room: int, path: str | Path) -> Path:
     distance = scene.distance_m.item()
     distance = distance if math.isfinite(distance) else UNKNOWN_DISTANCE_M
     _echogram(axes[0, 1], rir[W], bank.sample_rate, distance)
-    _decay(axes[1, 0], decay_of(bank, room), bank.sample_rate, bank.labels["t30_s"][room].item())
+    _decay(axes[1, 0], decay_of(bank, room), bank.sample_rate, bank.labels["t30_s"][room].item(), room >= bank.simulated)
     labels = {name: values[room].item() for name, values in bank.labels.items()}
     _directions(axes[1, 1], rir, bank.sample_rate, distance, (labels["azimuth"], labels["elevation"]))
     size = " × ".join(f"{side:.1f}" for side in scene.size[0].tolist()) + " m" if room < bank.simulated else "measured"
@@ -83,7 +83,7 @@ def _echogram(axis: Any, w: Tensor, rate: int, distance: float) -> None:
     axis.plot(1000 * torch.arange(len(part)) / rate, level, linewidth=0.6)
     axis.axvline(1000 * distance / SPEED_OF_SOUND, color="tab:red", linewidth=0.8, label="direct sound, by distance")
     axis.set(
-        xlabel="time, ms (before the direct sound: ringing of the zero-phase high pass)",
+        xlabel="time, ms",
         ylabel="|W|, dB re its peak",
         ylim=(-80, 3),
         title="echogram",
@@ -91,9 +91,9 @@ def _echogram(axis: Any, w: Tensor, rate: int, distance: float) -> None:
     axis.legend(loc="upper right")
 
 
-def _decay(axis: Any, decay: Tensor, rate: int, t30: float) -> None:
+def _decay(axis: Any, decay: Tensor, rate: int, t30: float, measured: bool) -> None:
     time = torch.arange(len(decay)) / rate
-    axis.plot(time, decay, label="backward integral, with the energy expected after the end")
+    axis.plot(time, decay, label="backward integral" + ("" if measured else ", with the energy expected after the end"))
     if math.isfinite(t30):
         axis.plot(fit_times(decay, rate, t30), [-5, -35], "--", label=f"fit of T30 = {t30:.2f} s, from −5 to −35 dB")
     axis.set(xlabel="time, s", ylabel="dB", ylim=(-65, 14), yticks=range(-60, 1, 10), title="energy decay")

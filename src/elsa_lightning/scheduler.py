@@ -19,7 +19,7 @@ from elsa_lightning.atomic import disk_faults
 from elsa_lightning.lifetime import PARENT, term_is_interrupt
 from elsa_lightning.locks import Held, holder_of
 from elsa_lightning.provenance import cores
-from elsa_lightning.ranks import require_single_scheduler, srun_of
+from elsa_lightning.ranks import RANKED, require_accelerator, require_single_scheduler, srun_of
 from elsa_lightning.runs import Run, prepare
 from elsa_lightning.stages_plan import StageRef
 from elsa_lightning.watching import Watcher, duration, watcher
@@ -89,9 +89,12 @@ class Scheduler:
 
         Raises:
             Interrupted: on Ctrl-C or SIGTERM, after the stages have been stopped.
-            RunError: a stage wants several nodes and this is no SLURM job; srun started several schedulers.
+            RunError: a stage wants several nodes and this is no SLURM job, or a GPU that is not there; srun started several schedulers.
         """
         require_single_scheduler()
+        for name, ref in self.stages.items():
+            if ref.stage in RANKED and not Run(self.runs / name).done:
+                require_accelerator(ref.experiment.trainer)
         before = signal.getsignal(signal.SIGTERM)
         term_is_interrupt()
         with self._watcher:
@@ -208,7 +211,7 @@ class Scheduler:
         done = sum(Run(self.runs / name).done for name in self.stages)
         text = f"stopped: {done} of {len(self.stages)} stages are done and kept in {self.runs}"
         if self._running:
-            text += f"; {', '.join(self._running)} will continue from the last checkpoint"
+            text += f"; {', '.join(self._running)} will go on from the last checkpoint or begin again"
         return text + "\n  → the same command goes on from there"
 
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import types
 
 import pytest
 
@@ -145,6 +146,30 @@ def test_several_schedulers_of_one_srun_are_refused(run, executed, monkeypatch):
     with pytest.raises(RunError, match="srun started this command 4 times"):
         run()
     assert executed() == []
+
+
+def test_a_missing_accelerator_is_told_before_any_work(plan, run, executed, monkeypatch):
+    def machine(cuda, mps):
+        here = {"cuda": cuda, "backends.mps": mps}
+        found = {name: types.SimpleNamespace(is_available=lambda there=there: there) for name, there in here.items()}
+        torch = types.SimpleNamespace(cuda=found["cuda"], backends=types.SimpleNamespace(mps=found["backends.mps"]))
+        monkeypatch.setitem(sys.modules, "torch", torch)
+
+    def asking(accelerator):
+        trainers = {ref: dataclasses.replace(ref.experiment.trainer, accelerator=accelerator) for ref in plan.stages}
+        return [dataclasses.replace(ref, experiment=dataclasses.replace(ref.experiment, trainer=trainers[ref])) for ref in plan.stages]
+
+    machine(cuda=False, mps=False)
+    for accelerator in ("gpu", "cuda", "mps"):
+        with pytest.raises(RunError, match=f"accelerator` is {accelerator}, and torch finds none"):
+            run(asking(accelerator))
+    assert executed() == []
+    machine(cuda=True, mps=False)
+    with pytest.raises(RunError, match="is mps"):
+        run(asking("mps"))
+    assert run(asking("gpu"))[0].exit_code == 0
+    machine(cuda=False, mps=False)
+    assert run(asking("gpu"))[0].exit_code == 0  # nothing is left to train
 
 
 def test_what_another_process_works_on_is_waited_for(plan, run, tmp_path, executed):

@@ -128,3 +128,26 @@ def test_other_bad_input(tmp_path, capsys):
     assert "--max-clips" in capsys.readouterr().out
     assert doctor(tmp_path / "latin.csv", "--json", tmp_path / "no" / "report.json") == 2
     assert "--json" in capsys.readouterr().out
+
+
+def test_a_manifest_is_a_table_too(rendered, tmp_path):
+    lines = []
+    for i, one in enumerate(recorded(rendered, Convention())):
+        soundfile.write(tmp_path / f"{i}.wav", np.concatenate([np.zeros((4, RATE // 2)), one.audio], 1).T, RATE, subtype="FLOAT")
+        angles = {"azimuth_deg": math.degrees(one.azimuth), "elevation_deg": math.degrees(one.elevation)}
+        part = {"start_s": 0.5, "duration_s": one.audio.shape[1] / RATE} if i else {"start_s": 0.5}
+        lines.append({"audio": f"{i}.wav", "captions": ["a sound"], "split": "test"} | angles | part)
+    lines.append({"audio": "mono.wav", "captions": ["a sound"], "split": "test"})
+    table = tmp_path / "corpus.jsonl"
+    table.write_text("\n".join(map(json.dumps, lines)) + "\n")
+    rows = read_labels(table)
+    assert len(rows) == len(rendered) and rows[0].end_s is None and rows[1].end_s == 1.25
+    assert np.allclose(read_stretch(rows[3])[0], rendered[3][0], atol=1e-5)
+    assert doctor(table) == 0 and doctor(table, "--azimuth", "cw") == 1
+
+
+@pytest.mark.parametrize(("text", "message"), [("[1]", "line 1: not a JSON object"), ('{"audio": "a.wav"}', "no row has azimuth_deg")])
+def test_a_manifest_that_helps_nothing(tmp_path, capsys, text, message):
+    (tmp_path / "corpus.jsonl").write_text(text + "\n")
+    assert doctor(tmp_path / "corpus.jsonl") == 2
+    assert message in capsys.readouterr().out

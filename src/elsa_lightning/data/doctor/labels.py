@@ -1,12 +1,14 @@
-"""A table of labelled stretches of first-order recordings: CSV in, audio one stretch at a time. Imports no torch.
+"""A table of labelled stretches of first-order recordings: CSV or a manifest in, audio one stretch at a time. Imports no torch.
 
 Columns `audio` (file, relative to the root), `azimuth_deg`, `elevation_deg`; `start_s` and `end_s` where a row means a part of its file (an
 empty cell is the file's beginning or end). Other columns are ignored. Angles are as the corpus writes them: what they mean is the question.
+Of a manifest (`.jsonl`) the rows that have both angles count; `start_s` and `duration_s` say the part.
 """
 
 from __future__ import annotations
 
 import csv
+import json
 import math
 import pathlib
 from dataclasses import dataclass
@@ -57,7 +59,7 @@ def read_labels(table: pathlib.Path, root: pathlib.Path | None = None) -> list[L
     """Read and check every row; no audio file is opened.
 
     Args:
-        table: CSV, UTF-8, with a header.
+        table: CSV, UTF-8, with a header; or a manifest, `.jsonl`.
         root: folder that the audio files' names are relative to; the table's own if None.
 
     Raises:
@@ -66,21 +68,48 @@ def read_labels(table: pathlib.Path, root: pathlib.Path | None = None) -> list[L
     if not table.is_file():
         raise DataError(f"{table} does not exist", f"give a CSV file with the columns {', '.join(COLUMNS)}")
     try:
-        with open(table, newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            columns = reader.fieldnames or ()
-            rows = [(reader.line_num, row) for row in reader]
+        rows = _rows_of_manifest(table) if table.suffix == ".jsonl" else _rows_of_csv(table)
     except UnicodeDecodeError as error:
         raise DataError(f"{table} is not UTF-8 (byte {error.start})", "save it as UTF-8") from error
     except (OSError, csv.Error) as error:
         raise DataError(f"{table} cannot be read ({error})", "check that it is a CSV file") from error
-    missing = [name for name in COLUMNS if name not in columns]
-    if missing:
-        raise DataError(f"{table} has no column {', '.join(missing)}", f"it must have {', '.join(COLUMNS)}; start_s and end_s are optional")
     if not rows:
         raise DataError(f"{table} has no rows", "give one labelled stretch a line")
     folder = table.parent if root is None else root
     return [_row(row, folder, f"{table}, line {line}") for line, row in rows]
+
+
+def _rows_of_csv(table: pathlib.Path) -> list[tuple[int, dict[str, str | None]]]:
+    """Each row with its line."""
+    with open(table, newline="", encoding="utf-8-sig") as file:
+        reader = csv.DictReader(file)
+        missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
+        if missing:
+            raise DataError(
+                f"{table} has no column {', '.join(missing)}", f"it must have {', '.join(COLUMNS)}; start_s and end_s are optional"
+            )
+        return [(reader.line_num, row) for row in reader]
+
+
+def _rows_of_manifest(table: pathlib.Path) -> list[tuple[int, dict[str, str | None]]]:
+    """Each row with both angles, as a row of a CSV, with its line."""
+    found = []
+    with open(table, encoding="utf-8") as file:
+        for line, text in enumerate(file, 1):
+            try:
+                row = json.loads(text)
+                labels = {name: row[name] for name in COLUMNS[1:] if row.get(name) is not None}
+            except (ValueError, AttributeError) as error:
+                raise DataError(f"{table}, line {line}: not a JSON object ({error})", "a manifest has one on every line") from error
+            if len(labels) < 2:
+                continue
+            start, duration = row.get("start_s"), row.get("duration_s")
+            ends = {"start_s": start, "end_s": start + duration if start is not None and duration else None}
+            cells = {"audio": row.get("audio")} | labels | ends
+            found.append((line, {name: None if value is None else str(value) for name, value in cells.items()}))
+    if not found:
+        raise DataError(f"{table}: no row has azimuth_deg and elevation_deg", "a manifest of mono clips has nothing to compare")
+    return found
 
 
 def read_stretch(row: LabelRow) -> tuple[np.ndarray, int]:

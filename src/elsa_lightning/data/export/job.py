@@ -182,6 +182,7 @@ def claim(out: pathlib.Path, wanted: dict[str, Any]) -> None:
     if (out / ABOUT).exists():
         there, here = (_identity(one) for one in (read_about(out), wanted))
         changed = sorted(key for key in there.keys() | here.keys() if there.get(key) != here.get(key))
+        changed.sort(key=lambda key: key.startswith("bank of") or key in ("items", "corpus"))  # what follows from the others comes last
         if changed:
             shown = ", ".join(f"{key}: {_short(there.get(key))} there, {_short(here.get(key))} here" for key in changed[:3])
             raise ConfigError(f"{out} holds the export of another config ({shown})", "name a new folder with --out, or delete this one")
