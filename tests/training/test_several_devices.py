@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import shutil
+import types
 
 import pytest
 import torch
@@ -18,7 +19,7 @@ from elsa_lightning.errors import ConfigError, DataError, RunError
 from elsa_lightning.models.tokenizers import build_tokenizer
 from elsa_lightning.runs import Run, assist, perform
 from elsa_lightning.schema import TrainerConfig
-from elsa_lightning.stages.pretraining import regressed_scales
+from elsa_lightning.stages.pretraining import paper_scales, regressed_scales
 from elsa_lightning.stages.train import target_scales
 from elsa_lightning.training.checkpoints import newest_valid, read_checkpoint
 from elsa_lightning.training.contrastive import ElsaModule
@@ -72,11 +73,17 @@ def train(parts, folder, stop_after=None, broken=False):
     return read_checkpoint(fit(module, data, cfg.trainer, folder, STEPS, "curves").checkpoint)
 
 
-def pretrain(parts, folder):
+def pretrain(parts, folder, targets):
     """The last checkpoint of a branch without dropout, its batch norms as in evaluation (in training they would take those of a part)."""
     cfg, banks, corpus = parts
+    cfg = dataclasses.replace(cfg, pretraining=dataclasses.replace(cfg.pretraining, targets=targets, optimizer="adamw"))
     torch.manual_seed(0)
-    module = SpatialBranchModule(cfg, *regressed_scales(banks["train"], corpus))
+    if targets == "paper":
+        table = torch.rand(len(banks["train"]), 40)
+        table[table < 0.3] = torch.nan  # unevenly many on each device
+        module = SpatialBranchModule(cfg, *paper_scales(banks["train"], corpus, types.SimpleNamespace(table=table)), table)
+    else:
+        module = SpatialBranchModule(cfg, *regressed_scales(banks["train"], corpus))
     for part in module.modules():
         if isinstance(part, torch.nn.Dropout | torch.nn.BatchNorm2d):
             part.train(False)
@@ -117,7 +124,8 @@ def on_a_rank(rank, world):
     with pytest.raises(RunError) as fault:
         train(parts, folder / "broken", broken=rank == 1)
     results["fault"] = str(fault.value)
-    results["branch"] = pretrain(with_mono(parts, 0.5), folder / "branch")["state_dict"]
+    for targets in ("regression", "paper"):
+        results[targets] = pretrain(with_mono(parts, 0.5), folder / targets, targets)["state_dict"]
     best = train(with_trainer(parts, chunks=2, select="best"), folder / "chunks")  # has done all steps, and kept no best one
     results["best"] = best["callbacks"]["StepCheckpoint"]["best"]
     lose_a_rank(parts, folder / "train" / "lost", rank)  # the last case: the group is broken then
@@ -186,10 +194,12 @@ def test_what_two_devices_began_one_continues(world, tmp_path, no_launcher):
     assert found[-1] == pytest.approx(wanted[-1], rel=1e-4)
 
 
-def test_two_devices_pretrain_a_branch_as_one(world, tmp_path, no_launcher):
+@pytest.mark.parametrize("targets", ["regression", "paper"])
+def test_two_devices_pretrain_a_branch_as_one(world, tmp_path, no_launcher, targets):
     """Of eight examples about half are mono: unevenly many on each device."""
-    found, wanted = world[1][0]["branch"], pretrain(with_trainer(with_mono(open_parts(), 0.5), val_every=0), tmp_path)["state_dict"]
-    assert entries(world[0] / "branch")[-1] == pytest.approx(entries(tmp_path)[-1], rel=1e-5)
+    parts = with_trainer(with_mono(open_parts(), 0.5), val_every=0)
+    found, wanted = world[1][0][targets], pretrain(parts, tmp_path, targets)["state_dict"]
+    assert entries(world[0] / targets)[-1] == pytest.approx(entries(tmp_path)[-1], rel=1e-5)
     for name, value in wanted.items():
         torch.testing.assert_close(found[name], value, rtol=1e-4, atol=2e-5, msg=lambda text, name=name: f"{name}: {text}")
 
