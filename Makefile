@@ -57,7 +57,7 @@ smoke: RESULTS = $(RUNS)/smoke-results
 smoke: reproduce-table ## The same on a toy scale, a minute: does everything run?
 
 test: $(DEV_STAMP) ## Run the tests
-	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto $(ARGS)
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
 lint: $(DEV_STAMP) ## Check style and formatting
 	$(BIN)/ruff check .
