@@ -130,6 +130,7 @@ def validate(experiment: Experiment) -> None:
     _check_measured_rooms(experiment)
     _check_corpus(experiment)
     _check_pcm(experiment)
+    _check_negatives(experiment)
     _check_model(experiment)
     _check_training(experiment)
     _check_pretraining(experiment)
@@ -261,6 +262,20 @@ def _check_pcm(experiment: Experiment) -> None:
     if data.pcm_precision != "float32" and not data.pcm_cache:
         remedy = "set data.pcm_cache to a folder made by `elsa data cache`, or data.pcm_precision=float32"
         _fail("data.pcm_precision", data.pcm_precision, "without `data.pcm_cache` sounds come from files", remedy)
+
+
+def _check_negatives(experiment: Experiment) -> None:
+    data, trainer = experiment.data, experiment.trainer
+    if data.negatives != "hard_spatial":
+        return
+    if experiment.rooms.mode != "bank":
+        remedy = "set rooms.mode=bank, or data.negatives=plain"
+        _fail("data.negatives", data.negatives, f"`rooms.mode` is {experiment.rooms.mode}: only a bank's places are known before", remedy)
+    if data.group % 2 and data.group != 1:
+        _fail("data.group", data.group, "`data.negatives` is hard_spatial: pairs must not be parted", "set an even number, or 1")
+    for key, size in (("trainer.batch_size", trainer.batch_size), ("pretraining.batch_size", experiment.pretraining.batch_size)):
+        if size // (trainer.devices * trainer.nodes) % 2 and (key == "trainer.batch_size" or experiment.pretraining.steps):
+            _fail(key, size, "`data.negatives` is hard_spatial: a device's share must hold whole pairs", "make each share an even number")
 
 
 def _check_model(experiment: Experiment) -> None:

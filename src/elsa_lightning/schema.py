@@ -123,6 +123,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "rooms.mode": ("bank", "pool", "fresh"),
     "rooms.measured.test": ("simulated", "measured", "both"),
     "data.rendering": ("stream", "cached"),
+    "data.negatives": ("plain", "hard_spatial"),
     "data.text_states": ("live", "shared"),
     "data.mono_policy": ("copy", "zero"),
     "data.pcm_precision": ("float32", "int16"),
@@ -166,6 +167,7 @@ _AUGMENTATION = (
 )
 LATER: dict[str, Any] = {
     **{f"augmentation.{name}": getattr(AugmentationConfig(), name) for name in _AUGMENTATION},
+    "data.negatives": "plain",
     "data.pcm_precision": "float32",  # holds what the files hold
     "features.mel.int16": False,
     "loss.clip.form": "softmax",

@@ -49,7 +49,7 @@ _RENDERING = ("audio", "features", "data.corpus", "data.mono_policy", "data.seed
 _EVAL_RENDERING = ("data.eval_versions", "data.eval_min_examples")
 _TRAINING_ROOMS = ("rooms.mode", "rooms.refresh", "rooms.elevation_balance", "rooms.near_balance", "rooms.measured.share")
 
-_PAIRING = ("data.corpus", "data.seed", "data.versions", "data.min_examples", "data.mono_share", *_TRAINING_ROOMS)
+_PAIRING = ("data.corpus", "data.seed", "data.versions", "data.min_examples", "data.mono_share", "data.negatives", *_TRAINING_ROOMS)
 _DRAWING = (
     "seed",
     "data.group",
@@ -71,6 +71,7 @@ READS: dict[str, tuple[str, ...]] = {
         "data.versions",
         "data.min_examples",
         "data.mono_share",
+        "data.negatives",
         *ROUGHENING,
     ),
     "features_eval": (*_RENDERING, *_EVAL_RENDERING),

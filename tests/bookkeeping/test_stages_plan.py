@@ -74,6 +74,7 @@ def changed(before, after):
         ("captions.per_clip=2", {"embed", "evaluate"}),
         ("captions.spatial_share=0.5", {"text_states", "train", "embed", "evaluate"}),
         ("data.group=2", {"text_states", "pretraining", "train", "embed", "evaluate"}),
+        ("data.negatives=hard_spatial", {"features_train", "text_states", "pretraining", "train", "embed", "evaluate"}),
         ("data.versions=7", {"features_train", "text_states", "pretraining", "train", "embed", "evaluate"}),
         ("data.min_examples=70", {"features_train", "text_states", "pretraining", "train", "embed", "evaluate"}),
         ("data.mono_share=0.3", {"features_train", "text_states", "pretraining", "train", "embed", "evaluate"}),
@@ -96,7 +97,13 @@ def test_a_value_changes_the_stages_that_read_it_and_those_after(marks, override
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("loss.clip.multi_positive", "true"), ("rooms.near_balance", "2"), ("augmentation.eq_db", "2"), ("augmentation.level_dbfs", "[-9,0]")],
+    [
+        ("loss.clip.multi_positive", "true"),
+        ("rooms.near_balance", "2"),
+        ("augmentation.eq_db", "2"),
+        ("augmentation.level_dbfs", "[-9,0]"),
+        ("data.negatives", "hard_spatial"),
+    ],
 )
 def test_a_knob_that_came_later_and_is_off_is_not_in_the_fingerprint(experiment_file, key, value):
     """Results of before it existed stay valid."""

@@ -25,12 +25,13 @@ from elsa_lightning.data.cache_files import FeatureCache
 from elsa_lightning.data.captioning import Captioner, Tokenizer
 from elsa_lightning.data.datasets import CachedDataset, ClipDataset, SilentDataset, assemble
 from elsa_lightning.data.masking import vary_log_mel
+from elsa_lightning.data.pairing import run_length
 from elsa_lightning.data.processes import single_thread, worker_context
 from elsa_lightning.data.readers import Corpus
 from elsa_lightning.data.recordings import internal_labels
 from elsa_lightning.data.sampling import EvaluationBatchSampler, KeyedBatchSampler
 from elsa_lightning.data.spatialize import Spatializer
-from elsa_lightning.data.turning import draw_turn, turn_features, turn_labels
+from elsa_lightning.data.turning import draw_turns, turn_features, turn_labels
 from elsa_lightning.data.types import PROBE, AudioTextBatch
 from elsa_lightning.errors import ConfigError, ElsaError
 from elsa_lightning.features import Features, FrontEnd
@@ -84,8 +85,8 @@ class SpatialAudioText(lightning.LightningDataModule):
                 if bank is None:
                     self._datasets[split] = ClipDataset(self.cfg, self.corpus, split, None)
                 else:
-                    elevation, distance = (bank.labels[name].cpu().numpy() for name in ("elevation", "distance_m"))
-                    self._datasets[split] = ClipDataset(self.cfg, self.corpus, split, elevation, bank.simulated, distance)
+                    elevation, *others = (bank.labels[name].cpu().numpy() for name in ("elevation", "distance_m", "azimuth"))
+                    self._datasets[split] = ClipDataset(self.cfg, self.corpus, split, elevation, bank.simulated, *others)
         return self._datasets[split]
 
     @property
@@ -170,7 +171,7 @@ class SpatialAudioText(lightning.LightningDataModule):
 
     def _train_sampler(self, items: int, rank: int, world: int, steps: int, start: int) -> KeyedBatchSampler:
         cfg = self.cfg
-        return KeyedBatchSampler(items, cfg.trainer.batch_size, cfg.seed, rank, world, steps, start, cfg.data.group)
+        return KeyedBatchSampler(items, cfg.trainer.batch_size, cfg.seed, rank, world, steps, start, run_length(cfg.data))
 
     def val_dataloader(self) -> DataLoader:
         """Every validation item once."""
@@ -225,7 +226,7 @@ class SpatialAudioText(lightning.LightningDataModule):
         return batch if batch.split == PROBE else self._captioner(batch)
 
     def _turn(self, batch: AudioTextBatch) -> None:
-        batch.yaw, batch.mirror = draw_turn(batch.key, batch.is_spatial, self.cfg.augmentation)
+        batch.yaw, batch.mirror = draw_turns(batch, self.cfg)
         batch.spatial = turn_labels(batch.spatial, batch.yaw, batch.mirror)
 
     def transfer_batch_to_device(self, batch: AudioTextBatch, device: torch.device, dataloader_idx: int = 0) -> AudioTextBatch:

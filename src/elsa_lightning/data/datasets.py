@@ -18,7 +18,7 @@ from elsa_lightning.acoustics.bank import RoomBank
 from elsa_lightning.data.cache_files import FeatureCache
 from elsa_lightning.data.clips import prepare, prepare_foa
 from elsa_lightning.data.manifest import ClipRecord
-from elsa_lightning.data.pairing import Item, Pairing, example_key
+from elsa_lightning.data.pairing import Item, Pairing, example_key, turn_key
 from elsa_lightning.data.pcm import sounds_of
 from elsa_lightning.data.readers import Corpus
 from elsa_lightning.data.recordings import counted_labels
@@ -45,6 +45,8 @@ class Example:
     intensity: np.ndarray | None = None
     """`(6, F, K)` float16."""
     spatial: dict[str, float] | None = None
+    turn_key: int | None = None
+    """Of yaw and mirror; None: `key`."""
 
 
 class ClipDataset:
@@ -54,7 +56,7 @@ class ClipDataset:
         cfg: the experiment.
         corpus: sounds.
         split: train, val or test.
-        elevation, simulated, distance: of the bank's rooms, see `Pairing`.
+        elevation, simulated, distance, azimuth: of the bank's rooms, see `Pairing`.
     """
 
     def __init__(
@@ -65,12 +67,13 @@ class ClipDataset:
         elevation: np.ndarray | None,
         simulated: int | None = None,
         distance: np.ndarray | None = None,
+        azimuth: np.ndarray | None = None,
     ) -> None:
         self.cfg, self.corpus, self.split = cfg, corpus, split
         self.sounds = sounds_of(cfg, corpus)
         self.records = corpus.records(split)
         self.labels = {label: i for i, label in enumerate(corpus.labels)}
-        self.pairing = Pairing(cfg, self.records, split, elevation, simulated, distance)
+        self.pairing = Pairing(cfg, self.records, split, elevation, simulated, distance, azimuth)
         self._last: tuple[int, np.ndarray | None] = (-1, None)
         self.lead = round(cfg.rooms.rir_s * cfg.audio.sample_rate) if cfg.audio.preroll else 0
 
@@ -85,12 +88,13 @@ class ClipDataset:
             sound = self._prepared(item, record)
         except ElsaError as fault:
             return fault
-        key = example_key(self.cfg.seed, self.split, epoch, index)
+        at = self.cfg.seed, self.split, epoch, index
+        key, turn = example_key(*at), turn_key(self.cfg.data.negatives, *at)
         label = self.labels.get(record.label, -1)
         if record.recorded:
             counts = self.split == "train" or item.version == 0  # a recording's versions are the same outside training
-            return Example(item, key, record.with_captions(), label if counts else -1, foa=sound)
-        return Example(item, key, record.with_captions(), label, sound)
+            return Example(item, key, record.with_captions(), label if counts else -1, foa=sound, turn_key=turn)
+        return Example(item, key, record.with_captions(), label, sound, turn_key=turn)
 
     def _prepared(self, item: Item, record: ClipRecord) -> np.ndarray:
         rate = self.cfg.audio.sample_rate
@@ -117,7 +121,7 @@ class CachedDataset:
     """
 
     def __init__(self, cfg: Experiment, corpus: Corpus, cache: FeatureCache) -> None:
-        self.seed, self.cache, self.split = cfg.seed, cache, cache.split
+        self.seed, self.cache, self.split, self.negatives = cfg.seed, cache, cache.split, cfg.data.negatives
         self.records = cache.records
         names = {label: i for i, label in enumerate(corpus.labels)}
         self.labels = [names.get(record.label, -1) for record in self.records]
@@ -134,10 +138,11 @@ class CachedDataset:
         item = Item(clip, int(row["version"]), int(row["room"]), bool(row["is_spatial"]), int(row["render_key"]), None)
         spatial = {name: float(row[name]) for name in self.cache.label_names}
         log_mel, intensity = self.cache.log_mel[index], self.cache.intensity[index]
-        key = example_key(self.seed, self.split, epoch, index)
+        at = self.seed, self.split, epoch, index
+        key, turn = example_key(*at), turn_key(self.negatives, *at)
         counts = self.split == "train" or item.version == 0 or not self.records[clip].recorded
         label = self.labels[clip] if counts else -1
-        return Example(item, key, self.records[clip], label, None, None, log_mel, intensity, spatial)
+        return Example(item, key, self.records[clip], label, None, None, log_mel, intensity, spatial, turn)
 
 
 class SilentDataset:
@@ -150,10 +155,11 @@ class SilentDataset:
     """
 
     def __init__(self, cfg: Experiment, corpus: Corpus, bank: RoomBank) -> None:
-        self.seed, self.streamed = cfg.seed, cfg.data.rendering == "stream"
+        self.seed, self.streamed, self.negatives = cfg.seed, cfg.data.rendering == "stream", cfg.data.negatives
         self.records = [record.with_captions() for record in corpus.records("train")]
         self.spatial = {name: values.cpu().numpy() for name, values in bank.labels.items()}
-        self.pairing = Pairing(cfg, self.records, "train", self.spatial["elevation"], bank.simulated, self.spatial["distance_m"])
+        elevation, distance, azimuth = (self.spatial[name] for name in ("elevation", "distance_m", "azimuth"))
+        self.pairing = Pairing(cfg, self.records, "train", elevation, bank.simulated, distance, azimuth)
 
     def __len__(self) -> int:
         return len(self.pairing)
@@ -166,7 +172,8 @@ class SilentDataset:
             spatial = counted_labels(record, item.version, train=True)
         else:
             spatial = {name: float(values[item.room]) for name, values in self.spatial.items()}
-        return Example(item, example_key(self.seed, "train", epoch, index), record, -1, spatial=spatial)
+        at = self.seed, "train", epoch, index
+        return Example(item, example_key(*at), record, -1, spatial=spatial, turn_key=turn_key(self.negatives, *at))
 
 
 def assemble(split: str, examples: Sequence[Example | ElsaError]) -> AudioTextBatch | ElsaError:
@@ -178,6 +185,7 @@ def assemble(split: str, examples: Sequence[Example | ElsaError]) -> AudioTextBa
     batch = AudioTextBatch(
         split=split,
         key=_integers(example.key for example in examples),
+        turn_key=_integers(example.key if example.turn_key is None else example.turn_key for example in examples),
         render_key=_integers(item.render_key for item in items),
         clip=_integers(item.clip for item in items),
         version=_integers(item.version for item in items),

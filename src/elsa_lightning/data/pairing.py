@@ -10,13 +10,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from elsa_lightning.data.elsewhere import Elsewhere
 from elsa_lightning.data.manifest import ClipRecord
 from elsa_lightning.errors import ConfigError
-from elsa_lightning.schema import Experiment
+from elsa_lightning.schema import DataConfig, Experiment
 from elsa_lightning.seeding import rng_of, seed_of
 
 BALANCED_ELEVATION_DEG = 40.0
 """Rooms whose source lies higher or lower than this are drawn `rooms.elevation_balance` times as often."""
+HARD = "hard_spatial"
+"""`data.negatives`: versions in pairs that are never at the same place."""
 NEAR_M = 1.0
 """Rooms whose source is nearer than this are drawn `rooms.near_balance` times as often: the bound of the word "near"."""
 
@@ -46,9 +49,11 @@ class Pairing:
         elevation: `(N,)` radians, of the bank's rooms; None when rooms are drawn by key (pool, fresh).
         simulated: how many of the bank's rooms are simulated, the first ones; None: all.
         distance: `(N,)` metres, of the bank's rooms; needed where `rooms.near_balance` is not 1.
+        azimuth: `(N,)` radians, of the bank's rooms; needed where `data.negatives` is `hard_spatial`.
 
     Raises:
-        ValueError: distances are needed and not given.
+        ValueError: distances or azimuths are needed and not given.
+        ConfigError: versions in pairs are wanted and their number is odd, or the rooms are all on one side.
     """
 
     def __init__(
@@ -59,6 +64,7 @@ class Pairing:
         elevation: np.ndarray | None,
         simulated: int | None = None,
         distance: np.ndarray | None = None,
+        azimuth: np.ndarray | None = None,
     ) -> None:
         self.split, self.seed = split, cfg.data.seed
         self.records = records
@@ -76,6 +82,16 @@ class Pairing:
                 raise ConfigError("rooms.measured.share is above 0, but the training bank has no measured room", remedy)
             shares = (cfg.rooms.measured.share,) if self.train else (0.0, 1.0)  # outside training every other version is measured
             self.cumulative = tuple(_cumulative(weight, measured, share) for share in shares)
+        self.elsewhere = self._pairs(azimuth) if self.train and cfg.data.negatives == HARD else None
+
+    def _pairs(self, azimuth: np.ndarray | None) -> Elsewhere:
+        """Where the second version of each pair may be."""
+        if azimuth is None or self.cumulative is None:
+            raise ValueError("data.negatives: hard_spatial needs the azimuths of a bank's rooms")
+        if self.versions % 2:
+            remedy = "set data.versions (or data.min_examples) so that each clip has an even number of them"
+            raise ConfigError(f"data.negatives is hard_spatial: {self.versions} versions of each clip are no pairs", remedy)
+        return Elsewhere(azimuth, self.cumulative[0])
 
     def __len__(self) -> int:
         return len(self.records) * self.versions
@@ -86,7 +102,10 @@ class Pairing:
         key = seed_of("item", self.seed, self.split, epoch if self.train else 0, version, self.records[clip].clip_id)
         rng = np.random.default_rng(key)
         mono, where = rng.random(2)
-        room = key if self.cumulative is None else self._room(version, where)
+        if self.elsewhere is not None and version % 2:
+            room = self.elsewhere.draw(self.item(index - 1, epoch).room, where)
+        else:
+            room = key if self.cumulative is None else self._room(version, where)
         return Item(clip, version, room, bool(mono >= self.mono_share), key, rng if self.train else None)
 
     def _room(self, version: int, where: float) -> int:
@@ -106,6 +125,16 @@ def versions_of(cfg: Experiment, clips: int, split: str) -> int:
 def example_key(seed: int, split: str, epoch: int, index: int) -> int:
     """Key of what training draws about an example (caption, yaw, masks)."""
     return seed_of("example", seed, split, epoch, index)
+
+
+def turn_key(negatives: str, seed: int, split: str, epoch: int, index: int) -> int:
+    """Key of what turns an example: its own, or its pair's where `data.negatives` is `hard_spatial`."""
+    return example_key(seed, split, epoch, index - index % 2 if negatives == HARD and split == "train" else index)
+
+
+def run_length(data: DataConfig) -> int:
+    """How many neighbouring items share a training batch: `data.group`, and a pair at least where there are pairs."""
+    return max(data.group, 2) if data.negatives == HARD else data.group
 
 
 def _weights(elevation: np.ndarray, distance: np.ndarray | None, elevation_balance: float, near_balance: float) -> np.ndarray:

@@ -55,8 +55,8 @@ class Renderer:
     def __init__(self, job: Job, bank: RoomBank | None = None) -> None:
         bank = RoomBank.load(job.bank, verify=False) if bank is None else bank
         self.folder, self.split = job.folder, job.split
-        elevation, distance = (bank.labels[name].numpy() for name in ("elevation", "distance_m"))
-        self.dataset = ClipDataset(job.cfg, job.corpus, job.split, elevation, bank.simulated, distance)
+        elevation, *others = (bank.labels[name].numpy() for name in ("elevation", "distance_m", "azimuth"))
+        self.dataset = ClipDataset(job.cfg, job.corpus, job.split, elevation, bank.simulated, *others)
         self.spatializer = Spatializer(BankRooms(bank), job.cfg, FrontEnd(job.cfg.features, job.cfg.audio.sample_rate))
 
     def batch(self, start: int, stop: int) -> AudioTextBatch:

@@ -43,6 +43,8 @@ class AudioTextBatch:
     """`(B,)` int64: what the room source draws by."""
     is_spatial: Tensor
     """`(B,)` bool."""
+    turn_key: Tensor | None = None
+    """`(B,)` int64: the key of yaw and mirror: `key`, or what the two versions of a pair share (`data.negatives: hard_spatial`)."""
     mono: Tensor | None = None
     """`(S, P + T)`: the clips that are placed in rooms (all, or those not `is_recorded`, in order), of RMS 1, after P samples of what the
     sound did before (`audio.preroll`); None if there are none, or features were cached."""

@@ -21,7 +21,7 @@ from elsa_lightning.data.export.rooms import Rooms
 from elsa_lightning.data.manifest import ClipRecord
 from elsa_lightning.data.readers import Corpus
 from elsa_lightning.data.spatialize import Spatializer
-from elsa_lightning.data.turning import draw_turn, turn_labels
+from elsa_lightning.data.turning import draw_turns, turn_labels
 from elsa_lightning.data.types import AudioTextBatch
 from elsa_lightning.errors import DataError, ElsaError
 from elsa_lightning.schema import Experiment
@@ -58,7 +58,7 @@ class Items:
 
     def __init__(self, cfg: Experiment, corpus: Corpus, split: str, rooms: Rooms) -> None:
         self.cfg, self.corpus, self.split, self.rooms = cfg, corpus, split, rooms
-        self.dataset = ClipDataset(cfg, corpus, split, rooms.elevation, distance=rooms.distance)
+        self.dataset = ClipDataset(cfg, corpus, split, rooms.elevation, distance=rooms.distance, azimuth=rooms.azimuth)
         self._spatializer = Spatializer(rooms.source, cfg)
         self._captioner = Captioner(cfg, lambda captions: {})
 
@@ -77,7 +77,7 @@ class Items:
             raise batch
         self._spatializer.place(batch)
         if self.split == "train":
-            batch.yaw, batch.mirror = draw_turn(batch.key, batch.is_spatial, self.cfg.augmentation)
+            batch.yaw, batch.mirror = draw_turns(batch, self.cfg)
             batch.spatial = turn_labels(batch.spatial, batch.yaw, batch.mirror)
         self._captioner.write(batch)
         batch = self._spatializer(batch)

@@ -25,7 +25,7 @@ class Rooms:
 
     Attributes:
         source: gives responses and labels.
-        elevation, distance: `(N,)` rad and m, of a bank's rooms; None where rooms are drawn by key.
+        elevation, distance, azimuth: `(N,)` rad, m and rad, of a bank's rooms; None where rooms are drawn by key.
         scene: room → its scene (one).
         bank_hash: of the bank's content; empty where there is no bank.
     """
@@ -33,14 +33,15 @@ class Rooms:
     source: RoomSource
     elevation: np.ndarray | None
     distance: np.ndarray | None
+    azimuth: np.ndarray | None
     scene: Callable[[int], Scene]
     bank_hash: str
 
 
 def stored_rooms(bank: RoomBank, content_hash: str) -> Rooms:
     """The rooms of a bank in memory."""
-    elevation, distance = (bank.labels[name].cpu().numpy() for name in ("elevation", "distance_m"))
-    return Rooms(BankRooms(bank), elevation, distance, lambda room: bank.scene.select(slice(room, room + 1)), content_hash)
+    labels = (bank.labels[name].cpu().numpy() for name in ("elevation", "distance_m", "azimuth"))
+    return Rooms(BankRooms(bank), *labels, lambda room: bank.scene.select(slice(room, room + 1)), content_hash)
 
 
 def fresh_rooms(cfg: Experiment) -> Rooms:
@@ -50,7 +51,7 @@ def fresh_rooms(cfg: Experiment) -> Rooms:
     def scene(key: int) -> Scene:
         return draw_keyed([("fresh", rooms.seed, key)], rooms.ranges, rooms, rate)
 
-    return Rooms(FreshRooms(rooms, rate), None, None, scene, "")
+    return Rooms(FreshRooms(rooms, rate), None, None, None, scene, "")
 
 
 def simulated_rooms(source: dict[str, Any], sample_rate: int, content_hash: str) -> Rooms:
@@ -78,8 +79,8 @@ def simulated_rooms(source: dict[str, Any], sample_rate: int, content_hash: str)
             rows = torch.arange(len(keys))
             return bank.rir(rows), bank.label(rows)
 
-    elevation, distance = (scenes.labels()[name].numpy() for name in ("elevation", "distance_m"))
-    return Rooms(Again(), elevation, distance, lambda room: scenes.select(slice(room, room + 1)), content_hash)
+    labels = (scenes.labels()[name].numpy() for name in ("elevation", "distance_m", "azimuth"))
+    return Rooms(Again(), *labels, lambda room: scenes.select(slice(room, room + 1)), content_hash)
 
 
 def refuse_pool(cfg: Experiment) -> None:
