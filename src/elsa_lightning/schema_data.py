@@ -154,7 +154,8 @@ class DataConfig:
     negatives: str = "plain"
     """`hard_spatial`: a clip's versions come in pairs (0 and 1, 2 and 3, …), which share a batch and are never at the same place: the
     second's room is drawn among those whose source is at least 90° of azimuth away, and yaw and mirror turn both alike, so that no
-    direction word holds for both. `plain`: each version's place is drawn by itself, also where `group` draws versions together."""
+    direction word holds for both. An odd number of versions is raised by one. `plain`: each version's place is drawn by itself, also where
+    `group` draws versions together."""
     text_states: str = "live"
     """`live`: the text tower reads each step's captions. `shared`: a frozen encoder reads all captions of a training once, for all rows
     that draw the same; without effect where `rendering` is `stream` or layers of the text tower are trained."""

@@ -188,10 +188,12 @@ def test_recordings_are_turned_apart(hard, banks, tokenizer, tmp_path):
     assert len({round(azimuth, 3) for *_, azimuths in found for azimuth in azimuths}) > 100  # and everywhere
 
 
-def test_an_odd_number_of_versions_is_refused(hard):
-    hard.data.versions = 3
-    with pytest.raises(ConfigError, match="3 versions of each clip are no pairs"):
-        Pairing(hard, RECORDS, "train", np.zeros(4), azimuth=np.arange(4) * np.pi / 2)
+def test_an_odd_number_of_versions_is_raised(hard):
+    hard.data.versions, hard.data.eval_versions = 3, 3
+    rooms = {"elevation": np.zeros(4), "azimuth": np.arange(4) * np.pi / 2}
+    assert Pairing(hard, RECORDS, "train", **rooms).versions == 4 and Pairing(hard, RECORDS, "test", np.zeros(4)).versions == 3
+    hard.data.min_examples = 5 * len(RECORDS)
+    assert len(Pairing(hard, RECORDS, "train", **rooms)) == 6 * len(RECORDS)
     with pytest.raises(ValueError, match="azimuths"):
         Pairing(dataclasses.replace(hard), RECORDS, "train", np.zeros(4))
 

@@ -53,7 +53,7 @@ class Pairing:
 
     Raises:
         ValueError: distances or azimuths are needed and not given.
-        ConfigError: versions in pairs are wanted and their number is odd, or the rooms are all on one side.
+        ConfigError: versions in pairs are wanted, and the rooms are all on one side.
     """
 
     def __init__(
@@ -88,9 +88,6 @@ class Pairing:
         """Where the second version of each pair may be."""
         if azimuth is None or self.cumulative is None:
             raise ValueError("data.negatives: hard_spatial needs the azimuths of a bank's rooms")
-        if self.versions % 2:
-            remedy = "set data.versions (or data.min_examples) so that each clip has an even number of them"
-            raise ConfigError(f"data.negatives is hard_spatial: {self.versions} versions of each clip are no pairs", remedy)
         return Elsewhere(azimuth, self.cumulative[0])
 
     def __len__(self) -> int:
@@ -114,12 +111,14 @@ class Pairing:
 
 
 def versions_of(cfg: Experiment, clips: int, split: str) -> int:
-    """Spatial versions of each clip: as configured, raised until the split holds its least number of examples."""
+    """Spatial versions of each clip: as configured, raised until the split holds its least number of examples, and are whole pairs where
+    pairs are wanted."""
     data = cfg.data
     versions, least = (
         (data.versions, data.min_examples) if split == "train" else (data.eval_versions, data.eval_min_examples * (split == "test"))
     )
-    return max(1, versions, -(-least // max(1, clips)))
+    versions = max(1, versions, -(-least // max(1, clips)))
+    return versions + versions % 2 if split == "train" and data.negatives == HARD else versions
 
 
 def example_key(seed: int, split: str, epoch: int, index: int) -> int:
