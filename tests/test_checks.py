@@ -31,6 +31,9 @@ def load(tmp_path):
         (["augmentation.level_dbfs=[-10,-60]"], "lower bound first", "explain"),
         (["augmentation.clip_share=1.5"], "between 0 and 1", "explain"),
         (["augmentation.eq_db=-1"], "must not be negative", "explain"),
+        (["loss.what.weight=1"], "`model.what_where.width` is 0", "model.what_where.width"),
+        (["model.what_where.width=8", "loss.what.weight=1"], "`loss.where.weight` is 0.0", "loss.where.weight=1"),
+        (["model.what_where.reads=fused"], "fusion", ""),
         (["trainer.precision=bf16"], "bf16-mixed", ""),
         (["trainer.accelerator=tpu"], "mps", ""),
     ],
@@ -46,6 +49,7 @@ def test_what_cannot_work_is_refused(load, overrides, words, remedy):
     [
         ["trainer={select: best, val_every: 2}"],
         ["rooms.mode=pool"],
+        ["model.what_where.width=8", "loss={what: {weight: 1}, where: {weight: 0.5}}"],
         ["augmentation={level_dbfs: [-60, -10], rumble_snr_db: [-5, 40], aliasing_hz: [], start_share: 1}"],
         ["rooms.engine=pyroomacoustics_images", "rooms.diffuseness=[0,0]"],
         ["rooms.elevation_balance=4", "data.rendering=cached"],

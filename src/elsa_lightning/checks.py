@@ -132,6 +132,7 @@ def validate(experiment: Experiment) -> None:
     _check_pcm(experiment)
     _check_negatives(experiment)
     _check_model(experiment)
+    _check_what_where(experiment)
     _check_training(experiment)
     _check_pretraining(experiment)
 
@@ -282,7 +283,7 @@ def _check_model(experiment: Experiment) -> None:
     model = experiment.model
     for key, value in leaves(model, "model."):
         name = key.rpartition(".")[2]
-        if name in SIZES and value in (0, []):
+        if name in SIZES and value in (0, []) and key != "model.what_where.width":
             _fail(key, value, "must be greater than 0")
         if name in ("channels", "hidden", "depths") and (not value or min(value) < 1):
             _fail(key, value, "must be a list of numbers greater than 0")
@@ -290,6 +291,18 @@ def _check_model(experiment: Experiment) -> None:
         _fail("model.spatial.hidden", model.spatial.hidden, "an MLP of three layers has two hidden widths")
     if hasattr(model.text, "hidden_size") and model.text.hidden_size % model.text.heads:
         _fail("model.text.heads", model.text.heads, f"must divide `model.text.hidden_size`, {model.text.hidden_size}")
+
+
+def _check_what_where(experiment: Experiment) -> None:
+    width, loss = experiment.model.what_where.width, experiment.loss
+    for name in ("what", "where"):
+        weight = getattr(loss, name).weight
+        if weight and not width:
+            remedy = "set model.what_where.width, such as 128"
+            _fail(f"loss.{name}.weight", weight, "`model.what_where.width` is 0: there is no such space", remedy)
+        if width and not weight:
+            remedy = f"set loss.{name}.weight=1, or model.what_where.width=0"
+            _fail(f"loss.{name}.weight", weight, f"`model.what_where.width` is {width}: the space would be judged untrained", remedy)
 
 
 def _check_training(experiment: Experiment) -> None:
@@ -309,7 +322,7 @@ def _check_training(experiment: Experiment) -> None:
         _fail("trainer.select", "best", "`trainer.val_every` is 0: there would be one validation to choose from", remedy)
     if trainer.steps == 0 and trainer.epochs == 0:
         _fail("trainer.epochs", 0, "`trainer.steps` is 0 too: nothing would be trained")
-    if all(term.weight == 0 for term in (loss.clip, loss.direction, loss.distance, loss.area)):
+    if all(getattr(loss, f.name).weight == 0 for f in fields(loss)):
         _fail("loss.clip.weight", 0.0, "all other weights are 0 too: nothing would be trained")
     if not 0.01 <= loss.clip.sigmoid.temperature <= 1:
         _fail("loss.clip.sigmoid.temperature", loss.clip.sigmoid.temperature, "must lie between 0.01 and 1", "0.1 is SigLIP's start")

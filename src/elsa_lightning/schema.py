@@ -34,6 +34,7 @@ from elsa_lightning.schema_model import (
     SemanticCnnConfig,
     StaticIntensityConfig,
     TinyTextConfig,
+    WhatWhereConfig,
 )
 from elsa_lightning.schema_training import (
     ClipTermConfig,
@@ -85,6 +86,7 @@ __all__ = [
     "TargetTermConfig",
     "TinyTextConfig",
     "TrainerConfig",
+    "WhatWhereConfig",
 ]
 
 
@@ -129,6 +131,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "data.pcm_precision": ("float32", "int16"),
     "features.intensity.norm": ("unit", "energy"),
     "loss.clip.form": ("softmax", "sigmoid"),
+    "model.what_where.reads": ("branches", "fusion"),
     "optim.name": ("adam", "adamw"),
     "optim.schedule": ("cosine", "constant"),
     "pretraining.targets": ("regression", "paper"),
@@ -172,8 +175,12 @@ LATER: dict[str, Any] = {
     "features.mel.int16": False,
     "loss.clip.form": "softmax",
     "loss.clip.multi_positive": False,
+    "loss.what.weight": 0.0,
+    "loss.where.weight": 0.0,
     "model.semantic.projection": False,
     "model.text.projection": False,
+    "model.what_where.reads": "branches",
+    "model.what_where.width": 0,
     "optim.lr_scale.semantic": 1.0,
     "optim.lr_scale.spatial": 1.0,
     "optim.lr_scale.text": 1.0,

@@ -116,6 +116,18 @@ class TinyTextConfig:
 
 
 @dataclass
+class WhatWhereConfig:
+    """Two spaces beside the joint one: of what is heard, and of where. Each has a projection of the audio and one of the text, and a
+    temperature. The paper has none."""
+
+    width: int = 0
+    """Width of each space; 0: there are none. `loss.what.weight` and `loss.where.weight` train them."""
+    reads: str = "branches"
+    """What the audio's projections read: `branches`, the semantic branch for *what* and the spatial branch for *where*; `fusion`, both
+    branches for either, so that only the losses part them."""
+
+
+@dataclass
 class ModelConfig:
     semantic: Any = field(default_factory=HtsatConfig)
     """Choice node: htsat, cnn."""
@@ -127,6 +139,7 @@ class ModelConfig:
     """Width of the shared space."""
     head_hidden: int = 64
     """Hidden width of the regression heads."""
+    what_where: WhatWhereConfig = field(default_factory=WhatWhereConfig)
     activation_checkpointing: bool = False
     """HTSAT and RoBERTa keep the inputs of their blocks only and compute the rest again in the backward pass: a third more time, a
     fraction of the memory, the same gradients."""

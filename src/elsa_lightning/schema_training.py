@@ -53,6 +53,10 @@ class LossConfig:
     """Squared error of the source distance."""
     area: TargetTermConfig = field(default_factory=TargetTermConfig)
     """Squared error of the (log, if standardised) floor area."""
+    what: LossTermConfig = field(default_factory=lambda: LossTermConfig(0.0))
+    """Contrastive loss in the space of what is heard (`model.what_where`), with captions without spatial words."""
+    where: LossTermConfig = field(default_factory=lambda: LossTermConfig(0.0))
+    """Contrastive loss in the space of where it is heard, with texts of the spatial words alone."""
 
 
 @dataclass

@@ -165,6 +165,8 @@ def stage_config(experiment: Experiment, stage: str) -> dict[str, Any]:
         values = {key: value for key, value in values.items() if not within(key, ("loss.clip.sigmoid",))}
     elif stage == "train":
         del values["model.temperature"]  # the sigmoid form has its own
+    if stage == "text_states" and experiment.model.what_where.width:
+        values["texts"] = ["joint", "what", "where"]
     splits = _measured_splits(experiment)
     if not splits:
         values = {key: value for key, value in values.items() if not within(key, ("rooms.measured",))}  # as before they existed

@@ -114,6 +114,20 @@ def test_a_knob_that_came_later_and_is_off_is_not_in_the_fingerprint(experiment_
         assert not any(key.startswith("rooms.measured") for key in stage_config(load_experiment(experiment_file).experiment, stage))
 
 
+BESIDE = ["model.what_where.width=16", "loss.what.weight=1", "loss.where.weight=1"]
+
+
+def test_spaces_beside_the_joint_one_are_trained_and_their_texts_read(marks, experiment_file):
+    """Their width is no matter of the texts; without them nothing is what it was not before."""
+    start, beside = marks(), marks(*BESIDE)
+    assert changed(start, beside) == {"text_states", "train", "embed", "evaluate"}
+    assert changed(beside, marks(*BESIDE, "model.what_where.width=32")) == {"train", "embed", "evaluate"}
+    assert changed(beside, marks(*BESIDE, "model.what_where.reads=fusion")) == {"train", "embed", "evaluate"}
+    assert changed(beside, marks(*BESIDE, "loss.where.weight=2")) == {"train", "embed", "evaluate"}
+    values = stage_config(load_experiment(experiment_file).experiment, "train")
+    assert not any("what" in key or "where" in key for key in values)
+
+
 def test_later_knobs_are_left_out_at_their_defaults():
     """Or the default would not be what results of before mean."""
     values = dict(leaves(Experiment()))

@@ -6,7 +6,17 @@ import torch
 from torch.nn.functional import normalize
 
 from elsa_lightning.errors import ConfigError
-from elsa_lightning.losses import ElsaLoss, TargetScale, area_loss, clip_loss, direction_loss, distance_loss, sigmoid_loss
+from elsa_lightning.losses import (
+    ElsaLoss,
+    Partners,
+    Places,
+    TargetScale,
+    area_loss,
+    clip_loss,
+    direction_loss,
+    distance_loss,
+    sigmoid_loss,
+)
 from elsa_lightning.schema import ClipTermConfig, LossConfig, LossTermConfig, TargetTermConfig
 
 SCALES = {"distance": TargetScale(2.0, 1.0), "area": TargetScale(4.0, 0.7)}
@@ -93,6 +103,32 @@ def test_the_sigmoid_form_takes_the_place_of_the_other(outputs, targets):
     assert terms.keys() == {"clip"} and total == wanted
     total.backward()
     assert outputs["logit_bias"].grad != 0
+
+
+@pytest.mark.parametrize("form", ["softmax", "sigmoid"])
+def test_terms_of_the_spaces_beside_the_joint_one(outputs, targets, form):
+    """Each of its own embeddings and temperature, with what is true there."""
+    draw = torch.Generator().manual_seed(5)
+    for space, scale in (("what", 9.0), ("where", 5.0)):
+        outputs |= {f"{space}_{side}": normalize(torch.randn(5, 4, generator=draw), dim=1).requires_grad_() for side in ("audio", "text")}
+        outputs |= {f"{space}_logit_scale": torch.tensor(scale), f"{space}_logit_bias": torch.tensor(-scale)}
+    outputs["logit_bias"] = torch.tensor(-3.0)
+    cfg = config(direction=0, distance=0, area=0)
+    cfg.clip.form, cfg.what, cfg.where = form, LossTermConfig(0.5), LossTermConfig(2.0)
+    words = torch.tensor([[0], [1], [0], [-1], [2]])
+    beside = {"what": Partners(torch.arange(5) % 3, torch.arange(5), torch.ones(5, dtype=torch.bool)), "where": Places(words, words)}
+    total, terms = ElsaLoss(cfg, SCALES)(outputs, targets, None, beside)
+    wanted = {}
+    for name, prefix in (("clip", ""), ("what", "what_"), ("where", "where_")):
+        given = [outputs[prefix + part] for part in ("audio", "text", "logit_scale")]
+        if form == "sigmoid":
+            wanted[name] = sigmoid_loss(*given, outputs[prefix + "logit_bias"], partners=beside.get(name))
+        else:
+            wanted[name] = clip_loss(*given, partners=beside.get(name))
+    torch.testing.assert_close(terms, {name: value.detach() for name, value in wanted.items()})
+    torch.testing.assert_close(total, wanted["clip"] + 0.5 * wanted["what"] + 2 * wanted["where"])
+    total.backward()
+    assert outputs["what_text"].grad.any() and not outputs["where_text"].grad[3].any()
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -11,8 +11,8 @@ from torch.nn.functional import normalize
 from torch.nn.parallel import DistributedDataParallel
 
 from elsa_lightning.errors import RunError
-from elsa_lightning.losses import ElsaLoss, Partners, clip_loss, sigmoid_loss
-from elsa_lightning.schema import ClipTermConfig, LossConfig, TargetTermConfig
+from elsa_lightning.losses import ElsaLoss, Partners, Places, clip_loss, sigmoid_loss
+from elsa_lightning.schema import ClipTermConfig, LossConfig, LossTermConfig, TargetTermConfig
 from ranks import run_ranks
 
 COUNT = 8
@@ -27,13 +27,24 @@ class Encoder(nn.Module):
         self.audio, self.text = nn.Linear(8, 4, bias=False), nn.Linear(8, 4, bias=False)
         self.direction, self.distance, self.area = nn.Linear(4, 3), nn.Linear(4, 1), nn.Linear(4, 1)
         self.logit_scale = nn.Parameter(torch.tensor(math.log(10.0)))
+        self.spaces = nn.ModuleDict({space: nn.ModuleList([nn.Linear(8, 3), nn.Linear(8, 3)]) for space in ("what", "where")})
+        self.scales = nn.ParameterDict({space: nn.Parameter(torch.tensor(math.log(5.0))) for space in self.spaces})
         self.double()
 
     def forward(self, x, y):
         audio, text = normalize(self.audio(x), dim=1), normalize(self.text(y), dim=1)
         direction, distance, area = normalize(self.direction(audio), dim=1), self.distance(audio)[:, 0], self.area(audio)[:, 0]
         heads = {"direction": direction, "distance": distance, "area": area}
-        return {"audio": audio, "text": text, "logit_scale": self.logit_scale.exp(), **heads}
+        outputs = {"audio": audio, "text": text, "logit_scale": self.logit_scale.exp(), **heads}
+        for space, (of_audio, of_text) in self.spaces.items():
+            outputs |= {f"{space}_audio": normalize(of_audio(x), dim=1), f"{space}_text": normalize(of_text(y), dim=1)}
+            outputs[f"{space}_logit_scale"] = self.scales[space].exp()
+        return outputs
+
+
+def unused(outputs):
+    """A zero that is connected to everything: DDP wants every parameter used."""
+    return 0 * sum(value.sum() for value in outputs.values())
 
 
 def loss_function(clip=1.0):
@@ -59,6 +70,7 @@ def cut(value, part):
 EVERY = torch.ones(COUNT, dtype=torch.bool)
 ALTERNATE = torch.arange(COUNT) % 2 == 0
 LATER_RANKS = torch.arange(COUNT) >= COUNT // 2
+SILENT = {"none": ~EVERY, "later ranks": LATER_RANKS & (torch.arange(COUNT) != 5), "all": EVERY}
 MASKS = {"every": EVERY, "alternate": ALTERNATE, "later_ranks": LATER_RANKS, "mono": ~EVERY}
 
 
@@ -70,9 +82,27 @@ def one_process(is_spatial):
     """The joined batch's loss and gradients."""
     model = Encoder()
     x, y, targets = cut(batch(is_spatial), slice(None))
-    total, _ = loss_function()(model(x, y), targets)
+    outputs = model(x, y)
+    total = loss_function()(outputs, targets)[0] + unused(outputs)
     total.backward()
     return total.detach(), gradients(model)
+
+
+def beside_loss(model, part, form, silent):
+    """The terms of the spaces beside the joint one; `silent`: clips without a word of place, more of them on later ranks, or all."""
+    draw = torch.Generator().manual_seed(11)
+    heard = torch.randint(-2, 3, (COUNT, 2), generator=draw)
+    said = torch.where((heard >= 0) & (torch.rand(COUNT, 2, generator=draw) < 0.8), heard, -1)
+    said[silent] = -1
+    every = torch.ones(COUNT, dtype=torch.bool)
+    what = Partners(torch.tensor([1, 2, 3, 1, 5, 2, 7, 1])[part], torch.tensor([1, 1, 3, 4, 3, 6, 7, 7])[part], every[part])
+    x, y, targets = cut(batch(EVERY), part)
+    outputs = model(x, y)
+    outputs |= {f"{space}_logit_bias": torch.tensor(-2.0) for space in ("what", "where")}
+    cfg = LossConfig(clip=ClipTermConfig(0.0, form), what=LossTermConfig(0.5), where=LossTermConfig(2.0))
+    cfg.direction.weight = cfg.distance.weight = cfg.area.weight = 0.0
+    total, _ = ElsaLoss(cfg, {})(outputs, targets, None, {"what": what, "where": Places(said[part], heard[part])})
+    return total + unused(outputs)
 
 
 def shared_loss(model, part, form="softmax"):
@@ -81,12 +111,11 @@ def shared_loss(model, part, form="softmax"):
     own = Partners(whole.caption[part], whole.recording[part], whole.plain[part])
     x, y, _ = cut(batch(EVERY), part)
     outputs = model(x, y)
-    heads = sum(outputs[name].sum() for name in ("direction", "distance", "area"))  # DDP wants every parameter used
     if form == "sigmoid":
         contrastive = sigmoid_loss(outputs["audio"], outputs["text"], outputs["logit_scale"], -2.0, partners=own)
     else:
         contrastive = clip_loss(outputs["audio"], outputs["text"], outputs["logit_scale"], partners=own)
-    return contrastive + 0 * heads, contrastive.detach()
+    return contrastive + unused(outputs), contrastive.detach()
 
 
 def on_a_rank(rank, world):
@@ -96,7 +125,8 @@ def on_a_rank(rank, world):
     for name, mask in MASKS.items():
         model = DistributedDataParallel(Encoder())
         x, y, targets = cut(batch(mask), part)
-        total, _ = loss_function()(model(x, y), targets)
+        outputs = model(x, y)
+        total = loss_function()(outputs, targets)[0] + unused(outputs)
         total.backward()
         results[name] = {"total": total.detach(), "gradients": gradients(model.module)}
     for form in ("softmax", "sigmoid"):
@@ -104,6 +134,11 @@ def on_a_rank(rank, world):
         total, shared = shared_loss(model, part, form)
         total.backward()
         results[form] = {"total": shared, "gradients": gradients(model.module)}
+        for silent, rows in SILENT.items():
+            model = DistributedDataParallel(Encoder())
+            total = beside_loss(model, part, form, rows)
+            total.backward()
+            results[f"{form} {silent}"] = {"total": total.detach(), "gradients": gradients(model.module)}
     audio = normalize(torch.randn(2 + (rank == 0), 4), dim=1)
     with pytest.raises(RunError, match="batch sizes differ") as error:
         clip_loss(audio, audio, 10.0)
@@ -140,6 +175,22 @@ def test_shared_captions_and_recordings_are_known_over_ranks(world_results, form
     for result in results:
         for key, gradient in gradients(model).items():
             torch.testing.assert_close(result[form]["gradients"][key], gradient, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("silent", SILENT)
+@pytest.mark.parametrize("form", ["softmax", "sigmoid"])
+def test_the_spaces_beside_the_joint_one_are_known_over_ranks(world_results, form, silent):
+    """However unevenly the clips that have a place to tell fall on the ranks."""
+    _, results = world_results
+    model = Encoder()
+    total = beside_loss(model, slice(None), form, SILENT[silent])
+    total.backward()
+    found = [result[f"{form} {silent}"] for result in results]
+    assert abs(torch.stack([each["total"] for each in found]).mean() - total) < 1e-12
+    for each in found:
+        for key, gradient in gradients(model).items():
+            torch.testing.assert_close(each["gradients"][key], gradient, rtol=1e-9, atol=1e-12)
+    assert gradients(model)["spaces.where.0.weight"].any() == (silent != "all")
 
 
 def test_unequal_batches_are_refused_on_every_rank(world_results):

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from elsa_lightning.losses import clip_loss
+from elsa_lightning.losses import Places, clip_loss
 from elsa_lightning.training.grad_cache import backward_all, forward_all, still_statistics
 
 COUNT = 12
@@ -18,15 +18,26 @@ class Tower(nn.Module):
         self.audio = nn.Sequential(nn.Linear(8, 10), *middle, nn.GELU(), nn.Dropout(drop), nn.Linear(10, 4))
         self.text = nn.Linear(8, 4)
         self.logit_scale = nn.Parameter(torch.tensor(2.0))
+        self.where = nn.ModuleDict({"audio": nn.Linear(10, 3), "text": nn.Linear(8, 3)})
+        self.where_scale = nn.Parameter(torch.tensor(1.0))
         self.to(dtype)
 
     def outputs(self, x, y):
-        audio, text = (nn.functional.normalize(value, dim=1) for value in (self.audio(x), self.text(y)))
-        return {"audio": audio, "text": text, "logit_scale": self.logit_scale.exp()}
+        branch = self.audio[:-1](x)
+        values = self.audio[-1](branch), self.text(y), self.where["audio"](branch), self.where["text"](y)
+        audio, text, where, place = (nn.functional.normalize(value, dim=1) for value in values)
+        beside = {"where_audio": where, "where_text": place, "where_logit_scale": self.where_scale.exp()}
+        return {"audio": audio, "text": text, "logit_scale": self.logit_scale.exp(), **beside}
+
+
+WORDS = torch.tensor([[0], [1], [0], [-1], [2], [1], [0], [2], [-1], [0], [1], [2]])
 
 
 def loss_of(outputs):
-    return clip_loss(outputs["audio"], outputs["text"], outputs["logit_scale"])
+    """In two spaces of different widths, the second's texts shared by clips of all chunks, some with none."""
+    joint = clip_loss(outputs["audio"], outputs["text"], outputs["logit_scale"])
+    where = (outputs[f"where_{part}"] for part in ("audio", "text", "logit_scale"))
+    return joint + 0.5 * clip_loss(*where, partners=Places(WORDS, WORDS))
 
 
 def forward_of(model, chunks):

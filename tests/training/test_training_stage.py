@@ -14,7 +14,7 @@ from elsa_lightning.data.datamodule import SpatialAudioText
 from elsa_lightning.data.readers import open_corpus
 from elsa_lightning.errors import ConfigError, RunError
 from elsa_lightning.models.tokenizers import build_tokenizer
-from elsa_lightning.schema import SigmoidConfig
+from elsa_lightning.schema import LossTermConfig, SigmoidConfig, WhatWhereConfig
 from elsa_lightning.stages.train import target_scales
 from elsa_lightning.training.checkpoints import StepCheckpoint, newest_valid, read_checkpoint
 from elsa_lightning.training.contrastive import ElsaModule, partners_of
@@ -62,9 +62,7 @@ def train(parts, folder, stop_after=None, break_at=None):
         module.on_train_batch_end = stop
     if break_at is not None:
         forward = module.model.forward
-        module.model.forward = lambda f, t: {
-            k: v * (float("nan") if module.global_step == break_at else 1) for k, v in forward(f, t).items()
-        }
+        module.model.forward = lambda *a: {k: v * (float("nan") if module.global_step == break_at else 1) for k, v in forward(*a).items()}
     data = SpatialAudioText(cfg, corpus, banks, build_tokenizer(cfg.model.text))
     return fit(module, data, cfg.trainer, folder, STEPS, "curves").checkpoint
 
@@ -155,6 +153,13 @@ def in_chunks(parts, chunks, **values):
     return dataclasses.replace(cfg, trainer=dataclasses.replace(cfg.trainer, chunks=chunks, **values)), banks, corpus
 
 
+def with_spaces(parts):
+    """The same experiment with the spaces beside the joint one."""
+    cfg, *rest = parts
+    loss = dataclasses.replace(cfg.loss, what=LossTermConfig(1.0), where=LossTermConfig(0.5))
+    return dataclasses.replace(cfg, loss=loss, model=dataclasses.replace(cfg.model, what_where=WhatWhereConfig(width=8))), *rest
+
+
 def rendered(parts):
     """The first training batch."""
     cfg, banks, corpus = parts
@@ -175,7 +180,7 @@ def test_chunks_give_the_gradient_of_the_whole_batch(parts, form):
     """Of every parameter; statistics frozen and no dropout (eval mode)."""
     cfg, banks, corpus = parts
     clip = dataclasses.replace(cfg.loss.clip, form=form, multi_positive=True)
-    parts = dataclasses.replace(cfg, loss=dataclasses.replace(cfg.loss, clip=clip)), banks, corpus
+    parts = with_spaces((dataclasses.replace(cfg, loss=dataclasses.replace(cfg.loss, clip=clip)), banks, corpus))
     found, batch = {}, rendered(parts)
     for chunks in (1, 4):
         changed, *_ = in_chunks(parts, chunks)
@@ -185,13 +190,14 @@ def test_chunks_give_the_gradient_of_the_whole_batch(parts, form):
         module.log = module.log_dict = lambda *_, **__: None
         module.training_step(batch, 0).backward()
         found[chunks] = {name: p.grad for name, p in module.named_parameters() if p.requires_grad}
+    assert len([name for name in found[1] if "what_where" in name]) == 18  # four projections of two layers, two temperatures
     for name, value in found[1].items():
         tolerance = 1e-4 * value.abs().max().item() + 1e-6
         torch.testing.assert_close(found[4][name], value, rtol=1e-3, atol=tolerance, msg=lambda text, name=name: f"{name}: {text}")
 
 
 def test_a_training_in_chunks_resumes_bit_for_bit(parts, tmp_path):
-    parts = in_chunks(parts, 2)
+    parts = with_spaces(in_chunks(parts, 2))
     wanted = read_checkpoint(train(parts, tmp_path / "whole"))
     with pytest.raises((KeyboardInterrupt, SystemExit)):
         train(parts, tmp_path / "cut", 2)
@@ -199,6 +205,7 @@ def test_a_training_in_chunks_resumes_bit_for_bit(parts, tmp_path):
     assert all(torch.equal(found["state_dict"][name], value) for name, value in wanted["state_dict"].items())
     steps = [line["step"] for line in lines(tmp_path / "cut") if "train/gradient_norm" in line]
     assert steps == list(range(1, STEPS + 1))
+    assert {"loss/what", "loss/where", "train/what_temperature"} <= lines(tmp_path / "cut")[0].keys()
     with pytest.raises(RunError, match=r"not finite at step 1 .*clips foley"):
         train(parts, tmp_path / "broken", break_at=1)
 

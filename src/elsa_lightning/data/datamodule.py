@@ -11,6 +11,7 @@ banks' rooms, draws nothing anew and augments nothing.
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Iterator, Mapping
 
 import lightning
@@ -19,7 +20,7 @@ from torch.utils.data import DataLoader, Sampler
 
 from elsa_lightning.acoustics.bank import RoomBank
 from elsa_lightning.acoustics.room_source import BankRooms, RoomSource, build_room_source
-from elsa_lightning.captions.attributes import words_of_all
+from elsa_lightning.captions.attributes import SpatialWords, words_of_all
 from elsa_lightning.captions.templates import Drawn
 from elsa_lightning.data.cache_files import FeatureCache
 from elsa_lightning.data.captioning import Captioner, Tokenizer
@@ -106,6 +107,11 @@ class SpatialAudioText(lightning.LightningDataModule):
 
     def test_captions(self) -> list[list[str]]:
         """`captions.per_clip` spatial captions of each test clip's first version, in the order of `test_clip_ids`."""
+        records = self.dataset("test").records
+        return [self._captioner.evaluation(record, 0, word) for record, word in zip(records, self.test_words(), strict=True)]
+
+    def test_words(self) -> list[SpatialWords]:
+        """The words of each test clip's first version, in the order of `test_clip_ids`."""
         dataset = self.dataset("test")
         if isinstance(dataset, CachedDataset):
             first = dataset.cache.columns["version"] == 0
@@ -116,11 +122,10 @@ class SpatialAudioText(lightning.LightningDataModule):
             for row, record in enumerate(dataset.records):
                 for name, value in internal_labels(record).items() if record.recorded else ():
                     labels[name][row] = value
-        words = words_of_all(labels)
-        return [self._captioner.evaluation(record, 0, word) for record, word in zip(dataset.records, words, strict=True)]
+        return words_of_all(labels)
 
     def training_captions(self) -> Iterator[list[str]]:
-        """The captions of each step of a cached training, over all ranks, from its rooms' labels alone.
+        """The captions (and other texts) of each step of a cached training, over all ranks, from its rooms' labels alone.
 
         Raises:
             ConfigError: a stream renders at each step: there is nothing to foresee for.
@@ -129,7 +134,7 @@ class SpatialAudioText(lightning.LightningDataModule):
             raise ConfigError("captions are foreseen for cached rendering only", "set data.rendering: cached")
         for batch in self._silent_batches():
             self._captioner.write(batch)
-            yield batch.captions
+            yield [*batch.captions, *itertools.chain(*batch.texts.values())]
 
     def training_templates(self) -> Iterator[list[tuple[str, Drawn]]]:
         """Of each training step, over all ranks: the clips' captions and the templates that say them with words (`Captioner.templates`).

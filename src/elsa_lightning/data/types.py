@@ -72,6 +72,15 @@ class AudioTextBatch:
     tokens: dict[str, Tensor] = field(default_factory=dict)
     """Of `captions`: `attention_mask (B, L)` with `input_ids (B, L)`, or with `states (B, L, H)` where these were computed before."""
 
+    texts: dict[str, list[str]] = field(default_factory=dict)
+    """Training with `model.what_where`: `what` and `where`, B texts each; else empty."""
+    text_tokens: dict[str, dict[str, Tensor]] = field(default_factory=dict)
+    """Tokens of `texts`, as `tokens`."""
+    said: Tensor | None = None
+    """`(B, A)` int64 beside `texts`: the word of each attribute that the text of *where* says, as a code (`captions.what_where`)."""
+    heard: Tensor | None = None
+    """`(B, A)` int64 beside `texts`: the word that holds."""
+
     def __len__(self) -> int:
         return len(self.records)
 
@@ -104,6 +113,7 @@ class AudioTextBatch:
         part = self._map(lambda tensor: tensor[rows])
         for name in ("records", "captions", "caption_sets"):
             setattr(part, name, getattr(part, name)[rows])
+        part.texts = {name: texts[rows] for name, texts in self.texts.items()}
         return part
 
     def to(self, device: torch.device | str, non_blocking: bool = True) -> AudioTextBatch:
@@ -124,5 +134,5 @@ def _map_value(value: Any, function: Callable[[Tensor], Tensor]) -> Any:
     if isinstance(value, Features):
         return Features(function(value.log_mel), function(value.intensity))
     if isinstance(value, dict):
-        return {name: function(tensor) for name, tensor in value.items()}
+        return {name: _map_value(item, function) for name, item in value.items()}
     return value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Protocol
 
 import torch
@@ -10,9 +11,12 @@ from torch import Tensor
 
 from elsa_lightning.errors import ConfigError
 from elsa_lightning.losses.contrastive import clip_loss, sigmoid_loss
-from elsa_lightning.losses.partners import Partners
+from elsa_lightning.losses.partners import Truth
 from elsa_lightning.losses.spatial import TargetScale, area_loss, direction_loss, distance_loss, known
 from elsa_lightning.schema import LossConfig
+
+TERMS = ("clip", "direction", "distance", "area", "what", "where")
+"""The terms, each with its weight in `LossConfig`."""
 
 
 class SpatialTargets(Protocol):
@@ -27,9 +31,9 @@ class SpatialTargets(Protocol):
 
 
 class ElsaLoss:
-    """Σ weight · term over clip, direction, distance and area; a term of weight 0 is not computed.
+    """Σ weight · term over clip, direction, distance, area, what and where; a term of weight 0 is not computed.
 
-    The clip term has one form, `loss.clip.form`: `clip_loss` or `sigmoid_loss`.
+    The contrastive terms (clip, what, where) have one form, `loss.clip.form`: `clip_loss` or `sigmoid_loss`.
 
     Args:
         cfg: weights, the contrastive form, and whether targets are standardised.
@@ -40,12 +44,12 @@ class ElsaLoss:
     """
 
     def __init__(self, cfg: LossConfig, scales: dict[str, TargetScale]) -> None:
-        self.weights = {name: getattr(cfg, name).weight for name in ("clip", "direction", "distance", "area")}
+        self.weights = {name: getattr(cfg, name).weight for name in TERMS}
         for name, weight in self.weights.items():
             if not (math.isfinite(weight) and weight >= 0):
                 raise ConfigError(f"loss.{name}.weight is {weight}", "give a finite weight, 0 or larger")
         if not any(self.weights.values()):
-            raise ConfigError("every loss term has weight 0", "give one of loss.{clip,direction,distance,area}.weight a positive value")
+            raise ConfigError("every loss term has weight 0", f"give one of loss.{{{','.join(TERMS)}}}.weight a positive value")
         self.form = cfg.clip.form
         self.scales: dict[str, TargetScale | None] = {}
         for name in ("distance", "area"):
@@ -55,28 +59,33 @@ class ElsaLoss:
             self.scales[name] = scales.get(name) if standardized else None
 
     def __call__(
-        self, outputs: dict[str, Tensor], targets: SpatialTargets, partners: Partners | None = None
+        self,
+        outputs: dict[str, Tensor],
+        targets: SpatialTargets,
+        partners: Truth | None = None,
+        beside: Mapping[str, Truth] | None = None,
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """The total to minimise and the unweighted, detached terms to log.
 
         Args:
             outputs: of `Elsa.forward`: `audio`, `text (B, E)`, `logit_scale` (1 / temperature), `direction (B, 3)`, `distance (B,)`,
-                `area (B,)`; with the sigmoid form also `logit_bias`; only those of the terms in use are read.
+                `area (B,)`; with the sigmoid form also `logit_bias`; for the spaces beside the joint one `what_audio`, `what_text (B, W)`,
+                `what_logit_scale`, … ; only those of the terms in use are read.
             targets: the batch.
-            partners: for the contrastive term, see `losses.contrastive`.
+            partners: for the clip term, see `losses.contrastive`.
+            beside: the same for the terms what and where, which need it.
 
         Returns:
             `(total, terms)`: scalar, and name → scalar for each term of positive weight.
         """
-        terms = {name: self._term(name, outputs, targets, partners) for name, weight in self.weights.items() if weight}
+        truths = {"clip": partners, **(beside or {})}
+        terms = {name: self._term(name, outputs, targets, truths) for name, weight in self.weights.items() if weight}
         total = torch.stack([self.weights[name] * value for name, value in terms.items()]).sum()
         return total, {name: value.detach() for name, value in terms.items()}
 
-    def _term(self, name: str, outputs: dict[str, Tensor], targets: SpatialTargets, partners: Partners | None) -> Tensor:
-        if name == "clip" and self.form == "sigmoid":
-            return sigmoid_loss(outputs["audio"], outputs["text"], outputs["logit_scale"], outputs["logit_bias"], partners=partners)
-        if name == "clip":
-            return clip_loss(outputs["audio"], outputs["text"], outputs["logit_scale"], partners=partners)
+    def _term(self, name: str, outputs: dict[str, Tensor], targets: SpatialTargets, truths: Mapping[str, Truth | None]) -> Tensor:
+        if name in ("clip", "what", "where"):
+            return self._contrastive(outputs, "" if name == "clip" else f"{name}_", truths[name])
         if name == "direction":
             target = targets.direction
             return direction_loss(outputs["direction"], target, known(target, targets.is_spatial))
@@ -85,3 +94,9 @@ class ElsaLoss:
             return distance_loss(outputs["distance"], target, known(target, targets.is_spatial), self.scales["distance"])
         target = targets.spatial["floor_area_m2"]
         return area_loss(outputs["area"], target, known(target, targets.is_spatial), self.scales["area"])
+
+    def _contrastive(self, outputs: dict[str, Tensor], prefix: str, partners: Truth | None) -> Tensor:
+        audio, text, scale = (outputs[prefix + name] for name in ("audio", "text", "logit_scale"))
+        if self.form == "sigmoid":
+            return sigmoid_loss(audio, text, scale, outputs[prefix + "logit_bias"], partners=partners)
+        return clip_loss(audio, text, scale, partners=partners)

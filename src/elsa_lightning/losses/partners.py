@@ -7,12 +7,26 @@ negatives, such pairs teach that a true caption is false.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
 from elsa_lightning.losses.gather import world_size
+
+
+class Truth(Protocol):
+    """What a contrastive term asks of the pairs of a batch: `Partners`, or `places.Places`."""
+
+    def of_all_ranks(self) -> Truth:
+        """The pairs of all ranks, in their order; every rank must call."""
+
+    def true(self) -> Tensor:
+        """`(B, B)` bool: whether text j is true of clip i."""
+
+    def ignored(self) -> Tensor | None:
+        """`(B, B)` bool: pairs that count neither as true nor as false; None: all count."""
 
 
 @dataclass(frozen=True)
@@ -49,12 +63,16 @@ class Partners:
         said[recording[self.plain], caption[self.plain]] = True
         return same | said[recording][:, caption]
 
+    def ignored(self) -> None:
+        """Every pair counts."""
+        return None
+
 
 def shares(true: Tensor, dtype: torch.dtype) -> Tensor:
-    """`(B, C)` target: each row's right classes in equal parts. Every row must have one.
+    """`(B, C)` target: each row's right classes in equal parts; zeros for a row without any.
 
     Args:
         true: `(B, C)` bool.
         dtype: of the result.
     """
-    return true.to(dtype) / true.sum(dim=1, keepdim=True)
+    return true.to(dtype) / true.sum(dim=1, keepdim=True).clamp(min=1)

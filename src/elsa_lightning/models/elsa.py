@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import torch
@@ -16,6 +16,7 @@ from elsa_lightning.models.projection import Projection, unit
 from elsa_lightning.models.semantic import build_semantic
 from elsa_lightning.models.spatial import build_spatial
 from elsa_lightning.models.text import MiniLmTower, build_text
+from elsa_lightning.models.what_where import WhatWhere
 from elsa_lightning.schema import FeatureConfig, ModelConfig
 
 if TYPE_CHECKING:
@@ -57,6 +58,8 @@ class Elsa(nn.Module):
                 tower.projection = None
         self.heads = RegressionHeads(cfg.embedding, cfg.head_hidden)
         self.logit_scale = nn.Parameter(torch.tensor(-math.log(cfg.temperature)))
+        widths = self.semantic.width, self.spatial.width, self.text.width
+        self.what_where = WhatWhere(cfg.what_where, *widths, cfg.temperature) if cfg.what_where.width else None
         self.frozen: tuple[str, ...] = ()
         encoders = [tower.model for tower in (self.semantic, self.text) if hasattr(tower, "model")]
         for encoder in encoders:
@@ -87,34 +90,60 @@ class Elsa(nn.Module):
 
     def embed_audio(self, features: Features) -> Tensor:
         """Audio embeddings `(B, E)`, float32, of length 1."""
-        parts = [self.semantic(features.log_mel), self.spatial(features.intensity)]
-        return unit(self.audio_projection(torch.cat(parts, 1)))
+        return self._joint(self.semantic(features.log_mel), self.spatial(features.intensity))
 
-    def embed_text(self, tokens: dict[str, Tensor]) -> Tensor:
-        """Text embeddings `(B, E)`, float32, of length 1."""
-        return unit(self.text_projection(self.text(tokens)))
+    def _joint(self, semantic: Tensor, spatial: Tensor) -> Tensor:
+        return unit(self.audio_projection(torch.cat([semantic, spatial], 1)))
+
+    def embed_audio_everywhere(self, features: Features) -> dict[str, Tensor]:
+        """`audio (B, E)` of the joint space, and where there are such spaces `what_audio`, `where_audio (B, W)`; float32, of length 1."""
+        semantic, spatial = self.semantic(features.log_mel), self.spatial(features.intensity)
+        beside = {} if self.what_where is None else self.what_where.embed_audio(semantic, spatial)
+        return {"audio": self._joint(semantic, spatial)} | {f"{space}_audio": value for space, value in beside.items()}
+
+    def embed_text(self, tokens: dict[str, Tensor], space: str = "") -> Tensor:
+        """Text embeddings `(B, E)`, float32, of length 1; in the space `what` or `where` `(B, W)`."""
+        text = self.text(tokens)
+        return self.what_where.embed_text(space, text) if space else unit(self.text_projection(text))
 
     @property
     def logit_scale_exp(self) -> Tensor:
         """Factor of the cosine similarities, one over the temperature; in [1, 100] as long as `clamp_logit_scale` follows each step."""
         return self.logit_scale.float().exp()
 
+    def log_scales(self) -> list[nn.Parameter]:
+        """The log-scale of every space, the joint one first."""
+        return [self.logit_scale, *([] if self.what_where is None else self.what_where.logit_scale.values())]
+
     @torch.no_grad()
     def clamp_logit_scale(self) -> None:
-        """Keep the log-scale in [0, ln 100]; to be called after each optimiser step."""
-        self.logit_scale.clamp_(0.0, MAX_LOG_SCALE)
+        """Keep the log-scales in [0, ln 100]; to be called after each optimiser step."""
+        for scale in self.log_scales():
+            scale.clamp_(0.0, MAX_LOG_SCALE)
 
-    def forward(self, features: Features, tokens: dict[str, Tensor]) -> dict[str, Tensor]:
+    def forward(
+        self, features: Features, tokens: dict[str, Tensor], texts: Mapping[str, dict[str, Tensor]] | None = None
+    ) -> dict[str, Tensor]:
         """Everything that the losses need.
+
+        Args:
+            features: of the sounds.
+            tokens: of the captions.
+            texts: `what` and `where`: tokens of the texts of these spaces, where the model has them.
 
         Returns:
             `audio`, `text` `(B, E)` of length 1; `logit_scale`, the factor itself, not its logarithm; `direction (B, 3)` of length 1;
-            `distance`, `area` `(B,)` in standardised units.
+            `distance`, `area` `(B,)` in standardised units. With `texts` also `what_audio`, `what_text (B, W)`, `what_logit_scale`, and
+            the same of where.
         """
-        audio, text = self.embed_audio(features), self.embed_text(tokens)
-        with torch.autocast(audio.device.type, enabled=False):
-            estimates = self.heads(audio)
-        return {"audio": audio, "text": text, "logit_scale": self.logit_scale_exp, **estimates}
+        sounds = self.embed_audio_everywhere(features)
+        outputs = {"audio": sounds["audio"], "text": self.embed_text(tokens), "logit_scale": self.logit_scale_exp}
+        with torch.autocast(outputs["audio"].device.type, enabled=False):
+            outputs |= self.heads(outputs["audio"])
+        for space, of_space in (texts or {}).items():
+            outputs[f"{space}_audio"], outputs[f"{space}_text"] = sounds[f"{space}_audio"], self.embed_text(of_space, space)
+            outputs[f"{space}_logit_scale"] = self.what_where.logit_scale[space].float().exp()
+        return outputs
 
 
 def parameter_table(model: Elsa) -> dict[str, int]:
@@ -127,6 +156,8 @@ def parameter_table(model: Elsa) -> dict[str, int]:
         "text_projection": model.text_projection,
         "heads": model.heads,
     }
+    if model.what_where is not None:
+        parts["what_where"] = model.what_where
     table = {name: sum(p.numel() for p in part.parameters()) for name, part in parts.items()}
     table["temperature"] = model.logit_scale.numel()
     table["total"] = sum(p.numel() for p in model.parameters())

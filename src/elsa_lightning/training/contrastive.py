@@ -14,7 +14,8 @@ from elsa_lightning.errors import ConfigError
 from elsa_lightning.features import Features, FrontEnd
 from elsa_lightning.losses.combine import ElsaLoss
 from elsa_lightning.losses.gather import mean_over_ranks
-from elsa_lightning.losses.partners import Partners
+from elsa_lightning.losses.partners import Partners, Truth
+from elsa_lightning.losses.places import Places
 from elsa_lightning.losses.spatial import TargetScale, known
 from elsa_lightning.metrics.accumulate import LocalizationMetric, RetrievalMetric
 from elsa_lightning.metrics.retrieval import caption_groups
@@ -28,10 +29,22 @@ from elsa_lightning.training.optim import build_optimizer, frozen_towers
 
 def partners_of(batch: AudioTextBatch) -> Partners:
     """What is true of what in a training batch: equal captions, clips of one recording. A clip without a known source is its own."""
+    return Partners(caption_groups(batch.captions).to(batch.key.device), _recordings(batch), batch.plain)
+
+
+def _recordings(batch: AudioTextBatch) -> Tensor:
     recordings = [record.source or f"clip {record.clip_id}" for record in batch.records]
-    recording = torch.tensor([seed_of("recording", name) for name in recordings], dtype=torch.int64)
-    device = batch.key.device
-    return Partners(caption_groups(batch.captions).to(device), recording.to(device), batch.plain)
+    return torch.tensor([seed_of("recording", name) for name in recordings], dtype=torch.int64).to(batch.key.device)
+
+
+def truths_of(batch: AudioTextBatch) -> dict[str, Truth]:
+    """What is true of what in the spaces beside the joint one, where the batch has their texts: of *what* equal captions, and any caption
+    of a clip's recording (none has a word of space); of *where* each text whose words hold."""
+    if not batch.texts:
+        return {}
+    groups = caption_groups(batch.texts["what"]).to(batch.key.device)
+    what = Partners(groups, _recordings(batch), torch.ones_like(groups, dtype=torch.bool))
+    return {"what": what, "where": Places(batch.said, batch.heard)}
 
 
 class ElsaModule(lightning.LightningModule):
@@ -53,7 +66,11 @@ class ElsaModule(lightning.LightningModule):
         if cfg.loss.clip.form == "sigmoid":
             self.logit_bias = torch.nn.Parameter(torch.tensor(cfg.loss.clip.sigmoid.bias))
             with torch.no_grad():
-                self.model.logit_scale.fill_(-math.log(cfg.loss.clip.sigmoid.temperature))
+                for scale in self.model.log_scales():
+                    scale.fill_(-math.log(cfg.loss.clip.sigmoid.temperature))
+            if self.model.what_where is not None:
+                biases = {space: torch.tensor(cfg.loss.clip.sigmoid.bias) for space in self.model.what_where.logit_scale}
+                self.space_bias = torch.nn.ParameterDict({space: torch.nn.Parameter(bias) for space, bias in biases.items()})
         self._clip_ids: list[str] = []
         self.val_retrieval = RetrievalMetric()
         self.val_localization = LocalizationMetric()
@@ -65,7 +82,8 @@ class ElsaModule(lightning.LightningModule):
     @property
     def has_idle_parameters(self) -> bool:
         """Whether some parameters that could be trained get no gradient, because their loss has weight 0."""
-        return not all(self.loss.weights.values())
+        # the spaces beside the joint one are there only with their losses
+        return not all(self.loss.weights[name] for name in ("clip", "direction", "distance", "area"))
 
     def on_fit_start(self) -> None:
         if self.trainer.accumulate_grad_batches > 1:
@@ -80,17 +98,20 @@ class ElsaModule(lightning.LightningModule):
         torch.manual_seed(seed_of("dropout", self.cfg.seed, self.global_step, self.global_rank * chunks + chunk))
 
     def forward(self, batch: AudioTextBatch) -> dict[str, Tensor]:
-        """Everything that the losses need, see `Elsa.forward`; with the sigmoid form also `logit_bias`."""
-        outputs = self.model(self.features(batch), batch.tokens)
-        return outputs | ({"logit_bias": self.logit_bias.float()} if self.cfg.loss.clip.form == "sigmoid" else {})
+        """Everything that the losses need, see `Elsa.forward`; with the sigmoid form also the `logit_bias` of each space."""
+        outputs = self.model(self.features(batch), batch.tokens, batch.text_tokens)
+        if self.cfg.loss.clip.form == "sigmoid":
+            outputs["logit_bias"] = self.logit_bias.float()
+            outputs |= {f"{space}_logit_bias": self.space_bias[space].float() for space in batch.texts}
+        return outputs
 
     def training_step(self, batch: AudioTextBatch, batch_idx: int) -> Tensor:
         self._clip_ids = batch.clip_id
-        partners = partners_of(batch) if self.cfg.loss.clip.multi_positive else None
+        truths = partners_of(batch) if self.cfg.loss.clip.multi_positive else None, truths_of(batch)
         chunks = self.cfg.trainer.chunks
         if chunks == 1:
             outputs = self(batch)
-            total, terms = self.loss(outputs, batch, partners)
+            total, terms = self.loss(outputs, batch, *truths)
             self._report(total, terms, outputs)
             return total
         self.zero_grad()
@@ -101,7 +122,7 @@ class ElsaModule(lightning.LightningModule):
             return self(parts[chunk])
 
         outputs = forward_all(self, forward, chunks)
-        total, terms = self.loss(outputs, batch, partners)
+        total, terms = self.loss(outputs, batch, *truths)
         self._report(total, terms, outputs)
         return backward_all(total, outputs, forward, chunks, self._accumulate)
 
@@ -119,9 +140,11 @@ class ElsaModule(lightning.LightningModule):
         size = len(self._clip_ids)
         self.log_dict({f"loss/{name}": value for name, value in reduced.items()}, batch_size=size)
         self.log("loss/total", means[0], batch_size=size)
-        self.log("train/temperature", 1 / outputs["logit_scale"].detach())
-        if "logit_bias" in outputs:
-            self.log("train/bias", outputs["logit_bias"].detach())
+        for name, value in outputs.items():  # train/temperature, train/what_temperature, train/bias …
+            if name.endswith("logit_scale"):
+                self.log(f"train/{name.removesuffix('logit_scale')}temperature", 1 / value.detach())
+            elif name.endswith("logit_bias"):
+                self.log(f"train/{name.removesuffix('logit_bias')}bias", value.detach())
 
     def optimizer_zero_grad(self, epoch: int, batch_idx: int, optimizer: torch.optim.Optimizer) -> None:
         if self.cfg.trainer.chunks == 1:  # else training_step has zeroed them before the chunks' gradients came in

@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from elsa_lightning.captions.attributes import RULES
+from elsa_lightning.captions.what_where import SPACES
 from elsa_lightning.data.manifest import ClipRecord
 from elsa_lightning.data.types import AudioTextBatch
 from elsa_lightning.errors import ConfigError
@@ -89,7 +91,18 @@ def synthetic_batch(cfg: Experiment, clips: int) -> AudioTextBatch:
         captions=names,
         plain=torch.zeros(clips, dtype=torch.bool),
         tokens={"input_ids": ids, "attention_mask": torch.ones_like(ids)},
+        **_texts_beside(cfg, names, ids),
     )
+
+
+def _texts_beside(cfg: Experiment, names: list[str], ids: Tensor) -> dict[str, Any]:
+    """What a batch holds for the spaces beside the joint one: as many words again for each, and a place for every example."""
+    if not cfg.model.what_where.width:
+        return {}
+    tokens = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+    places = torch.arange(len(names))[:, None].expand(-1, len(RULES)) % 2
+    texts, tokens = dict.fromkeys(SPACES, names), dict.fromkeys(SPACES, tokens)
+    return {"texts": texts, "text_tokens": tokens, "said": places, "heard": places}
 
 
 def _words(cfg: Experiment) -> int:
