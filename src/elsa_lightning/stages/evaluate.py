@@ -10,6 +10,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from elsa_lightning.captions.attributes import ATTRIBUTES, attribute_index
+from elsa_lightning.evaluators.what_where import judge_spaces
 from elsa_lightning.losses.spatial import known
 from elsa_lightning.metrics.localization import distance_metrics, localization_metrics
 from elsa_lightning.metrics.retrieval import retrieval_metrics
@@ -40,6 +41,9 @@ def run(stage: Stage) -> dict:
     found, absent = localize(tensors, stage.cfg)
     metrics |= {f"localization/{name}": value for name, value in found.items()}
     missing |= {f"localization/{name}": reason for name, reason in absent.items()}
+    found, absent = judge_spaces(tensors)
+    metrics |= found
+    missing |= absent
     for kind, part in by_rooms(tensors).items():
         for family, (found, absent) in {"zero_shot": classify(part), "localization": localize(part, stage.cfg)}.items():
             metrics |= {f"{kind}/{family}/{name}": value for name, value in found.items()}

@@ -1,0 +1,1 @@
+"""Groups of metrics from embeddings: functions of what stage `embed` wrote."""
