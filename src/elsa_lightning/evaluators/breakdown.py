@@ -56,13 +56,25 @@ def break_down(answer: Tensor, labels: dict[str, Tensor], embedded: Embedded, fo
         found.details[name] = [
             {"low": low, "high": high, "label": label, **row} for (low, high), label, row in zip(bounds, bins.names, rows, strict=True)
         ]
-        for label, row in zip(bins.names, rows, strict=True):
-            shown = {key: row[key] for key in ("mean", "sd", "median", "n")}
-            found.metrics |= {f"{name}/{label}/{key}": float(value) for key, value in shown.items() if value is not None}
-        means = [row["mean"] for row in rows if row["n"]]
-        found.metrics[f"{name}/spread"] = max(means) - min(means)
-        if bins.bounds is not None and len(means) > 2 and (middle := sum(means[1:-1]) / (len(means) - 2)) > 0:
-            found.metrics[f"{name}/ends_ratio"] = (means[0] + means[-1]) / 2 / middle
+        _flatten(found, name, bins, rows)
+
+
+def _flatten(found: Found, name: str, bins: Bins, rows: list[dict[str, Any]]) -> None:
+    """A quantity's figures as metrics, and why there is none."""
+    for label, row in zip(bins.names, rows, strict=True):
+        for key in ("n", "mean", "sd", "median"):
+            if row[key] is not None:
+                found.metrics[f"{name}/{label}/{key}"] = float(row[key])
+            else:
+                found.absent[f"{name}/{label}/{key}"] = f"{'one test clip lies' if row['n'] else 'no test clip lies'} in this bin"
+    means = [row["mean"] for row in rows if row["n"]]
+    found.metrics[f"{name}/spread"] = max(means) - min(means)
+    if bins.bounds is None:
+        return
+    if len(means) > 2 and (middle := sum(means[1:-1]) / (len(means) - 2)) > 0:
+        found.metrics[f"{name}/ends_ratio"] = (means[0] + means[-1]) / 2 / middle
+    else:
+        found.absent[f"{name}/ends_ratio"] = "no bins, or no error, between the first and the last"
 
 
 def all_bins(labels: dict[str, Tensor], cfg: BreakdownConfig, classes: list[str]) -> dict[str, Bins]:

@@ -91,7 +91,7 @@ def swap(embedded: Embedded) -> Found:
 def removal(embedded: Embedded) -> Found:
     """How often an embedding without its direction is still read as that direction, and whether it still finds its captions."""
     found = Found()
-    given = _directed(embedded, found, ("kept", "kept_all", "plain"))
+    given = _directed(embedded, found, ("kept", "kept_all", "plain", *WORDS))
     if given is None:
         return found
     kept = given.classifier.predict(given.removed()) == given.word
@@ -105,7 +105,11 @@ def removal(embedded: Embedded) -> Found:
         each = [kept[counts & (given.word == i)].double() for i in range(len(WORDS))]
         found.details[key] = [values.mean().item() if len(values) else None for values in each]
         found.details["n" + key.removeprefix("kept")] = [len(values) for values in each]
-        found.metrics |= {f"{word}/{key}": values.mean().item() for word, values in zip(WORDS, each, strict=True) if len(values)}
+        for word, values in zip(WORDS, each, strict=True):
+            if len(values):
+                found.metrics[f"{word}/{key}"] = values.mean().item()
+            else:
+                found.absent[f"{word}/{key}"] = f"no test clip {'is known to be' if key == 'kept_all' else 'is read as'} {word}"
     _retrieve_plain(embedded, given, [given.removed()], torch.ones(1, len(given.word), dtype=torch.bool), found)
     return found
 

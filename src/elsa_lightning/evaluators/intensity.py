@@ -5,7 +5,7 @@ from __future__ import annotations
 from elsa_lightning.errors import DataError
 from elsa_lightning.evaluators.breakdown import break_down
 from elsa_lightning.evaluators.embedded import Embedded, Found
-from elsa_lightning.evaluators.localization import known_in_test, score_directions
+from elsa_lightning.evaluators.localization import DIRECTION_KEYS, known_in_test, score_directions
 from elsa_lightning.metrics.localization import localization_metrics
 
 
@@ -19,7 +19,7 @@ def evaluate(embedded: Embedded) -> Found:
     there = known_in_test(embedded, "direction")
     heard = estimate.norm(dim=1) > 0
     if not (there & heard).any():
-        found.absent["doa_mae_deg"] = "no test clip with a known direction has a directed field"
+        found.absent |= dict.fromkeys((*DIRECTION_KEYS, "doa_median_deg"), "no test clip with a known direction has a directed field")
         return found
     silent = int((there & ~heard).sum())
     there = there & heard

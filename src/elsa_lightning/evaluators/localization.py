@@ -16,6 +16,9 @@ from elsa_lightning.training.probe import ProbeModule, fit_probe
 LABELS = {"direction": "direction", "distance": "distance_m"}
 """Target of a probe → its label."""
 
+DIRECTION_KEYS = {"doa_mae_deg": "doa", "azimuth_mae_deg": "azimuth", "elevation_mae_deg": "elevation"}
+"""Metric → the error of `direction_errors` that it is the mean of."""
+
 
 def evaluate(embedded: Embedded) -> Found:
     """Errors of the direction and of the distance, over the test examples with that label."""
@@ -43,7 +46,7 @@ def evaluate(embedded: Embedded) -> Found:
 def score_directions(found: Found, answer: Tensor, asked: Tensor, clip: Tensor) -> None:
     """Keep the errors of directions `(n, 3)` by clip, under the keys of `localization_metrics`."""
     errors = direction_errors(answer, asked)
-    for name, key in {"doa": "doa_mae_deg", "azimuth": "azimuth_mae_deg", "elevation": "elevation_mae_deg"}.items():
+    for key, name in DIRECTION_KEYS.items():
         found.score(key, errors[name], clip)
     found.score("doa_median_deg", errors["doa"], clip, "median")
 

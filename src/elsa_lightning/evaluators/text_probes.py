@@ -27,12 +27,13 @@ def evaluate(embedded: Embedded) -> Found:
     text = torch.nn.functional.normalize(embedded.tensors["retrieval/text"].float(), dim=1)  # (M, E)
     for attribute, target in TARGET.items():
         if reason := nothing_to_learn(embedded, target):
-            found.absent[attribute] = reason
+            found.absent |= {attribute: reason, f"centred/{attribute}": reason}
             continue
         # a caption says every word that holds of its clip's first version
         words = embedded.words(attribute, "test")[:: embedded.versions][clip]  # (M,)
         if not (words >= 0).any():
-            found.absent[attribute] = f"no test caption says {' or '.join(ATTRIBUTES[attribute])}"
+            reason = f"no test caption says {' or '.join(ATTRIBUTES[attribute])}"
+            found.absent |= {attribute: reason, f"centred/{attribute}": reason}
             continue
         heard = embedded.tensors["probe/audio"][known_in_training(embedded, LABELS[target])]
         centred = torch.nn.functional.normalize(text - text.mean(dim=0) + heard.mean(dim=0), dim=1)
