@@ -2,11 +2,12 @@
 
     rooms ─┬─ features_train ─┬─ pretraining ─┐
            ├─ third_octaves ──┤               │
-           ├─ features_eval ──┼───────────────┼─ train ── embed ── evaluate
-           ├─ text_states ────┼───────────────┤
+           ├─ features_eval ──┼───────────────┼─ train ── embed ─┬──────────────────────────┬─ evaluate
+           ├─ text_states ────┼───────────────┤                  └─ captioner ── captions ──┘
            └──────────────────┴───────────────┘
     (features_* only with `data.rendering: cached`; text_states only with `data.text_states: shared` and a frozen text encoder beside
-    them; pretraining only with `pretraining.steps` and a learned branch, third_octaves only for its `pretraining.targets: paper`)
+    them; pretraining only with `pretraining.steps` and a learned branch, third_octaves only for its `pretraining.targets: paper`;
+    captioner and captions only with `captioner.enabled`)
 
 A stage's fingerprint is a hash of the resolved values that it reads, of its parents' fingerprints, of its corpus' content and of its
 version. Rows of a table that agree in these share the stage.
@@ -26,7 +27,10 @@ from elsa_lightning.measured_rooms import measured_content
 from elsa_lightning.schema import LATER, NOT_IDENTITY, AugmentationConfig, CoordCnnConfig, Experiment, MiniLmConfig
 from elsa_lightning.weights import branch_hash, checkpoint_hash, tokenizer_hash
 
-STAGES = ("rooms", "features_train", "features_eval", "text_states", "third_octaves", "pretraining", "train", "embed", "evaluate")
+STAGES = (
+    *("rooms", "features_train", "features_eval", "text_states", "third_octaves", "pretraining"),
+    *("train", "embed", "captioner", "captions", "evaluate"),
+)
 """All stages, each after those that it may need."""
 
 METRICS_VERSION = 1
@@ -41,6 +45,8 @@ STAGE_VERSIONS = {
     "pretraining": 1,
     "train": 1,
     "embed": 1,
+    "captioner": 1,
+    "captions": 1,
     "evaluate": METRICS_VERSION,
 }
 """Raised when a stage's code computes something else from the same values."""
@@ -63,6 +69,9 @@ _OF_FEATURES = ("yaw", "mirror", "mask_frames", "mask_bands", "mel_gain_db")
 ROUGHENING = tuple(f"augmentation.{f.name}" for f in fields(AugmentationConfig) if f.name not in _OF_FEATURES)
 """What augmentation does to a sound before it becomes features. The rest changes features each time they are drawn."""
 
+_DECODING = ("captioner.max_tokens", "captioner.beam", "captioner.length_penalty")
+_SCORING = ("captioner.scorer_python", "captioner.java")
+
 READS: dict[str, tuple[str, ...]] = {
     "rooms": ("audio.sample_rate", "rooms"),
     "features_train": (
@@ -79,7 +88,9 @@ READS: dict[str, tuple[str, ...]] = {
     "pretraining": (*_RENDERING, *_TRAINING_ROOMS, "seed", "data", "augmentation", "model.spatial", "pretraining", "trainer.precision"),
     "train": ("seed", "audio", "rooms", "data", "captions", "features", "augmentation", "model", "loss", "optim", "trainer"),
     "embed": (*_RENDERING, *_EVAL_RENDERING, "captions.per_clip", "evaluation.template", "evaluation.class_template"),
-    "evaluate": ("captions.per_clip", "evaluation"),
+    "captioner": ("seed", "captions.rewrites", "captioner", "trainer.precision"),
+    "captions": ("captions.per_clip", "data.seed", *_DECODING),
+    "evaluate": ("captions.per_clip", "evaluation", *_SCORING),
 }
 """Stage → keys and groups of keys that it reads, besides what its parents hold."""
 
@@ -88,6 +99,7 @@ SKIPS: dict[str, tuple[str, ...]] = {
     "text_states": ("captions.per_clip", "model.text.pooling_heads"),
     "pretraining": (*_EVAL_RENDERING, "data.text_states"),
     "train": (*_EVAL_RENDERING, "captions.per_clip"),
+    "captioner": (*(key for key in _DECODING if key != "captioner.max_tokens"), *_SCORING),
 }
 """Stage → keys below those of `READS` that do not change its result. (Training heeds validation figures only to select the best.)"""
 
@@ -96,10 +108,11 @@ CHECKPOINTS: dict[str, Callable[[str, str], str]] = {
     "model.text.checkpoint": checkpoint_hash,
     "model.text.tokenizer": tokenizer_hash,
     "model.spatial.checkpoint": branch_hash,
+    "captioner.language.checkpoint": checkpoint_hash,
 }
 """Keys that name files, and what identifies these: their content, wherever they lie."""
 
-READS_CORPUS = ("features_train", "features_eval", "text_states", "pretraining", "train", "embed")
+READS_CORPUS = ("features_train", "features_eval", "text_states", "pretraining", "train", "embed", "captioner", "captions")
 """Stages whose fingerprint holds the corpus' content."""
 
 
@@ -164,6 +177,8 @@ def stage_config(experiment: Experiment, stage: str) -> dict[str, Any]:
         values = {key: value for key, value in values.items() if not within(key, ("loss.clip.sigmoid",))}
     elif stage == "train":
         del values["model.temperature"]  # the sigmoid form has its own
+    if not experiment.captioner.enabled:
+        values = {key: value for key, value in values.items() if not within(key, ("captioner",))}  # as before there was one
     splits = _measured_splits(experiment)
     if not splits:
         values = {key: value for key, value in values.items() if not within(key, ("rooms.measured",))}  # as before they existed
@@ -203,7 +218,9 @@ def needed_parents(experiment: Experiment) -> dict[str, tuple[str, ...]]:
     before = [name for name in ("text_states", "pretraining") if name in stages]
     stages["train"] = ("rooms", *features, *before)
     stages["embed"] = ("rooms", *features, "train")
-    stages["evaluate"] = ("embed",)
+    if experiment.captioner.enabled:
+        stages |= {"captioner": ("embed",), "captions": ("embed", "captioner")}
+    stages["evaluate"] = ("embed", *(("captions",) if experiment.captioner.enabled else ()))
     return stages
 
 

@@ -6,7 +6,7 @@
 its words. BLEU is a corpus measure, of summed counts and of the lengths nearest to the hypotheses' (Papineni et al., ACL 2002); where no
 n-gram matches it is 0 (coco-caption adds 1e-15 to the counts there, and gives a few ten-thousandths). ROUGE-L and CIDEr-D are means over
 the clips. With these words the figures equal those of aac-metrics 0.5.x, as the tests hold them to; the field's own figures are of the Java
-tokeniser, which splits rare words otherwise. METEOR, SPIDEr and FENSE need Java or weights: see `evaluators.aac_metrics`.
+tokeniser, which splits rare words otherwise. METEOR, SPIDEr and FENSE need Java or weights: see `evaluators.elsewhere`.
 """
 
 from __future__ import annotations

@@ -10,12 +10,14 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from elsa_lightning.captions.attributes import ATTRIBUTES, attribute_index
+from elsa_lightning.evaluators import captioning
 from elsa_lightning.losses.spatial import known
 from elsa_lightning.metrics.localization import distance_metrics, localization_metrics
 from elsa_lightning.metrics.retrieval import retrieval_metrics
 from elsa_lightning.metrics.zero_shot import zero_shot
 from elsa_lightning.schema import Experiment
 from elsa_lightning.seeding import seed_of
+from elsa_lightning.stages.captioner import CAPTIONS
 from elsa_lightning.stages.embed import FILE
 from elsa_lightning.stages.execute import Stage
 from elsa_lightning.training.probe import fit_probe
@@ -44,6 +46,10 @@ def run(stage: Stage) -> dict:
         for family, (found, absent) in {"zero_shot": classify(part), "localization": localize(part, stage.cfg)}.items():
             metrics |= {f"{kind}/{family}/{name}": value for name, value in found.items()}
             missing |= {f"{kind}/{family}/{name}": reason for name, reason in absent.items()}
+    if "captions" in stage.parents:
+        found, absent = captioning.evaluate(captioning.read_captions(stage.parents["captions"] / CAPTIONS), stage.cfg.captioner)
+        metrics |= {f"captioning/{name}": value for name, value in found.items()}
+        missing |= {f"captioning/{name}": reason for name, reason in absent.items()}
     meta = {
         "gallery": {
             "clips": facts["gallery"],

@@ -53,7 +53,7 @@ def execute(run_dir: str | os.PathLike) -> None:
     Raises:
         RunError: the stage failed in a way that the user can mend.
     """
-    from elsa_lightning.stages import embed, evaluate, features, pretraining, rooms, text_states, third_octaves, train
+    from elsa_lightning.stages import captioner, embed, evaluate, features, pretraining, rooms, text_states, third_octaves, train
 
     work = {
         "rooms": rooms.run,
@@ -64,6 +64,8 @@ def execute(run_dir: str | os.PathLike) -> None:
         "pretraining": pretraining.run,
         "train": train.run,
         "embed": embed.run,
+        "captioner": captioner.run,
+        "captions": captioner.run_captions,
         "evaluate": evaluate.run,
     }
     first = process_rank() == 0

@@ -1,0 +1,1 @@
+"""What evaluations compute: pure functions of what the stages before have written."""
