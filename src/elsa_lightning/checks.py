@@ -61,6 +61,7 @@ SHARES = (
     "model.semantic.dropout",
     "model.spatial.dropout",
     "captioner.word_keep",
+    "captioner.agreement",
     "captioner.language.dropout",
 )
 """Values between 0 and 1."""
@@ -336,6 +337,8 @@ def _check_pretraining(experiment: Experiment) -> None:
 
 def _check_captioner(experiment: Experiment) -> None:
     language = experiment.captioner.language
+    if experiment.captioner.drafts and not experiment.captioner.word_keep:
+        _fail("captioner.word_keep", 0.0, "drafts without spatial words have nothing to agree on", "set it above 0, or captioner.drafts=0")
     if isinstance(language, SmallGpt2Config):
         if language.vocab_size < LEAST_VOCABULARY:
             _fail("captioner.language.vocab_size", language.vocab_size, f"{LEAST_VOCABULARY} tokens are needed for all bytes and the end")

@@ -41,7 +41,8 @@ class CaptionerConfig:
     deaf: bool = False
     """The control: every clip's embedding is replaced by the training clips' mean, so that captions can only guess."""
     word_keep: float = 1.0
-    """Probability of each spatial word being kept in a training caption; 1: captions say all that is known (paper)."""
+    """Probability of each spatial word being kept in a training caption; 1: captions say all that is known (paper). Below it the captioner
+    learns to leave words out, which `drafts` then makes use of."""
     steps: int = 20000
     """Optimiser steps. (The paper tells its 150,000 pairs, but no steps, rate or batch.)"""
     batch_size: int = 64
@@ -55,6 +56,10 @@ class CaptionerConfig:
     """Beams of the decoding; 1: greedy."""
     length_penalty: float = 1.0
     """Exponent of the length by which a beam's log-probability is divided; 0: the likeliest caption, which is a short one."""
+    drafts: int = 0
+    """Captions drawn at random per clip instead of a search, of which the one is kept that says what most agree on; 0: search."""
+    agreement: float = 0.75
+    """Share of the drafts that must agree on a spatial word for it to be worth saying (captions.consensus)."""
     scorer_python: str = ""
     """Python interpreter of an environment with aac-metrics 0.5 or newer, which scores METEOR, SPIDEr and FENSE; empty: these have no
     figures. (aac-metrics cannot be installed beside this package.)"""

@@ -69,7 +69,7 @@ _OF_FEATURES = ("yaw", "mirror", "mask_frames", "mask_bands", "mel_gain_db")
 ROUGHENING = tuple(f"augmentation.{f.name}" for f in fields(AugmentationConfig) if f.name not in _OF_FEATURES)
 """What augmentation does to a sound before it becomes features. The rest changes features each time they are drawn."""
 
-_DECODING = ("captioner.max_tokens", "captioner.beam", "captioner.length_penalty")
+_DECODING = tuple(f"captioner.{name}" for name in ("max_tokens", "beam", "length_penalty", "drafts", "agreement"))
 _SCORING = ("captioner.scorer_python", "captioner.java")
 
 READS: dict[str, tuple[str, ...]] = {

@@ -55,6 +55,11 @@ class Judgement:
         return self.count("right") > 0 and self.count("wrong", "added") == 0
 
 
+def stated(caption: str) -> frozenset[tuple[str, str]]:
+    """The spatial words that a caption says of the listener's surroundings, as (attribute, word)."""
+    return frozenset((m.attribute, m.word) for m in _of_the_listener(caption, (caption,)) if m.satisfies and not m.negated)
+
+
 def judge(caption: str, words: Mapping[str, str], unknown: Collection[str] = (), own: Sequence[str] = ()) -> Judgement:
     """Judge one caption.
 
@@ -68,11 +73,16 @@ def judge(caption: str, words: Mapping[str, str], unknown: Collection[str] = (),
         DataError: an attribute or a word that does not exist.
     """
     words = asked_words(words)
-    scene = frozenset(word for text in (*own, caption) for word in content_words(text)) - _LISTENER
     carried = {(m.attribute, m.word, m.negated) for text in own for m in mentions(text)}
-    found = mentions(caption, lambda following: names_a_thing(following, scene))
+    found = _of_the_listener(caption, (*own, caption))
     said = [m for m in found if (m.attribute, m.word, m.negated) not in carried or words.get(m.attribute) == m.word]
     return Judgement({name: _outcome(words.get(name), [m for m in said if m.attribute == name], name in unknown) for name in RULES})
+
+
+def _of_the_listener(caption: str, scene: Sequence[str]) -> list[Mention]:
+    """Mentions but those that relate the sound to a thing of the scene ("near the sink")."""
+    things = frozenset(word for text in scene for word in content_words(text)) - _LISTENER
+    return mentions(caption, lambda following: names_a_thing(following, things))
 
 
 def _outcome(word: str | None, said: Sequence[Mention], unknown: bool) -> str:

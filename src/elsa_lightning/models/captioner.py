@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from elsa_lightning.errors import ConfigError, DataError
 from elsa_lightning.models.pretrained import load_pretrained, load_weights, refuse
+from elsa_lightning.models.rewriter import RowSampler
 from elsa_lightning.schema import CaptionerConfig, PretrainedGpt2Config, SmallGpt2Config
 
 END = "<|endoftext|>"
@@ -76,19 +77,23 @@ class PrefixCaptioner(nn.Module):
             beam: number of beams.
             length_penalty: a beam's log-probability is divided by its length to this power.
         """
+        options = {"num_beams": beam, "length_penalty": length_penalty} if beam > 1 else {}
+        return self._search(audio, end, max_tokens, options)
+
+    @torch.inference_mode()
+    def draw(self, audio: Tensor, end: int, max_tokens: int, seeds: Sequence[int]) -> list[list[int]]:
+        """A caption of each of `(B, E)` drawn from the model, by the row's own seed: whatever the rows beside it, and on any device."""
+        return self._search(audio, end, max_tokens, {}, [RowSampler(1.0, seeds, max_tokens)])
+
+    def _search(self, audio: Tensor, end: int, max_tokens: int, options: dict[str, Any], processors: Sequence[Any] = ()) -> list[list[int]]:
         from transformers import GenerationConfig
 
-        config = GenerationConfig(
-            max_new_tokens=max_tokens,
-            do_sample=False,
-            num_beams=beam,
-            eos_token_id=end,
-            pad_token_id=end,
-            **({"length_penalty": length_penalty} if beam > 1 else {}),
-        )
+        config = GenerationConfig(max_new_tokens=max_tokens, do_sample=False, eos_token_id=end, pad_token_id=end, **options)
         prefix = self.prefix(audio)
         seen = torch.ones(prefix.shape[:2], dtype=torch.int64, device=audio.device)
-        rows = self.language.generate(inputs_embeds=prefix, attention_mask=seen, generation_config=config).tolist()
+        rows = self.language.generate(
+            inputs_embeds=prefix, attention_mask=seen, generation_config=config, logits_processor=list(processors)
+        ).tolist()
         return [row[: row.index(end)] if end in row else row for row in rows]
 
 

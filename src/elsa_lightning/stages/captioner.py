@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from elsa_lightning.atomic import partial_folder, write_text
+from elsa_lightning.captions.consensus import agreed
 from elsa_lightning.data.embedded_captions import EmbeddedCaptions
 from elsa_lightning.data.readers import open_corpus
 from elsa_lightning.errors import DataError
@@ -88,8 +89,7 @@ def run_captions(stage: Stage) -> dict:
     said: list[str] = []
     started = time.perf_counter()
     for part in audio.split(cfg.evaluation.batch_size):
-        rows = captioner.generate(part.to(device), tokenizer.eos_token_id, own.max_tokens, own.beam, own.length_penalty)
-        said += decode(tokenizer, rows)
+        said += say(captioner, tokenizer, part.to(device), own, len(said))
         stage.status(len(said), len(audio), "captioning test clips")
     lines = []
     for index, hypothesis in enumerate(said):
@@ -106,6 +106,25 @@ def run_captions(stage: Stage) -> dict:
         lines.append(json.dumps(line, ensure_ascii=False))
     write_text(stage.folder / CAPTIONS, "\n".join(lines) + "\n")
     return {"captions": len(said), "seconds": round(time.perf_counter() - started, 1), "device": device}
+
+
+def say(captioner: PrefixCaptioner, tokenizer: Any, audio: Tensor, cfg: CaptionerConfig, first: int) -> list[str]:
+    """Captions of embeddings `(B, E)`: searched for, or the most agreed ones of several drafts.
+
+    Args:
+        captioner: in evaluation mode.
+        tokenizer: its own.
+        audio: on its device.
+        cfg: how to decode.
+        first: number of the first of these clips: a clip's drafts are drawn by its number.
+    """
+    if not cfg.drafts:
+        return decode(tokenizer, captioner.generate(audio, tokenizer.eos_token_id, cfg.max_tokens, cfg.beam, cfg.length_penalty))
+    seeds = [seed_of("caption draft", first + row, draft) for row in range(len(audio)) for draft in range(cfg.drafts)]
+    rows = captioner.draw(audio.repeat_interleave(cfg.drafts, 0), tokenizer.eos_token_id, cfg.max_tokens, seeds)
+    drafts = decode(tokenizer, rows)
+    groups = [drafts[i : i + cfg.drafts] for i in range(0, len(drafts), cfg.drafts)]
+    return [group[agreed(group, cfg.agreement, cfg.word_keep)] for group in groups]
 
 
 def embedded_captions(cfg: Experiment, tensors: dict[str, Tensor], part: str) -> EmbeddedCaptions:

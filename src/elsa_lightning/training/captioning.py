@@ -43,7 +43,6 @@ class CaptioningModule(lightning.LightningModule):
         if not torch.isfinite(loss):
             raise RunError(f"the captioner's loss is not finite at step {self.global_step}", "lower captioner.lr")
         self.log("loss/caption", loss.detach(), batch_size=len(batch[0]))
-        self.log("loss/total", loss.detach(), batch_size=len(batch[0]))
         return loss
 
     def configure_gradient_clipping(self, optimizer, gradient_clip_val=None, gradient_clip_algorithm=None) -> None:
