@@ -45,6 +45,8 @@ def test_on_it_adds_two_stages_and_changes_the_evaluation_alone(marks):
         ("captioner.word_keep=0.5", {"captioner", "captions", "evaluate"}),
         ("captioner.beam=2", {"captions", "evaluate"}),
         ("captioner.length_penalty=0", {"captions", "evaluate"}),
+        ("captioner.drafts=4", {"captions", "evaluate"}),
+        ("captioner.agreement=0.5", {"captions", "evaluate"}),
         ("captioner.scorer_python=/x/python", {"evaluate"}),
         ("captioner.java=/x/java", {"evaluate"}),
         ("evaluation.probe_steps=9", {"evaluate"}),
@@ -76,8 +78,8 @@ def test_rows_of_the_table_share_model_and_captioner():
         of = {row: {ref.stage: ref.fingerprint for ref in stages} for (row, _), stages in runs.items()}
         full = plan(branch, profile, lambda corpus: "c0ffee", seeds=[0]).runs["learned_spatial", 0]
         assert {row["embed"] for row in of.values()} == {ref.fingerprint for ref in full if ref.stage == "embed"}
-        assert of["elsa"]["captioner"] == of["greedy"]["captioner"] and len({row["captioner"] for row in of.values()}) == 3
-        assert len({row["captions"] for row in of.values()}) == 4
+        assert of["elsa"]["captioner"] == of["greedy"]["captioner"] and len({row["captioner"] for row in of.values()}) == 4
+        assert len({row["captions"] for row in of.values()}) == 5
         assert not any(ref.stage == "captioner" for ref in full)
 
 
@@ -91,6 +93,7 @@ def test_rows_of_the_table_share_model_and_captioner():
         (["captioner.prefix_length=0"], "greater than 0"),
         (["captioner.word_keep=1.5"], "between 0 and 1"),
         (["captioner.language.layers=2"], "belongs to small"),
+        (["captioner.drafts=4", "captioner.word_keep=0"], "nothing to agree on"),
     ],
 )
 def test_values_that_make_no_captioner_are_refused(experiment_file, overrides, word):

@@ -40,9 +40,7 @@ def embeddings(cfg):
         words = [dict(one.items()) for one in words_of_all({name: values.numpy() for name, values in labels.items()})]
         columns = [(name, rule.word) for name, (_, rules) in RULES.items() for rule in rules]
         hot = torch.tensor([[float(one.get(name) == word) for name, word in columns] + [1.0] for one in words])
-        labels |= (
-            {"is_spatial": torch.rand(count, generator=g) < 0.9} if part == "probe" else {"is_spatial": torch.ones(count, dtype=torch.bool)}
-        )
+        labels["is_spatial"] = torch.rand(count, generator=g) < (0.9 if part == "probe" else 1.1)
         tensors |= {f"{part}/{name}": values for name, values in labels.items()}
         tensors[f"{part}/audio"] = torch.nn.functional.normalize(hot + 0.01 * torch.randn(hot.shape, generator=g), dim=1)
     return tensors
