@@ -25,7 +25,7 @@ from elsa_lightning.captions.rewritten import content_hash
 from elsa_lightning.checks import leaves
 from elsa_lightning.measured_rooms import measured_content
 from elsa_lightning.schema import LATER, NOT_IDENTITY, AugmentationConfig, CoordCnnConfig, Experiment, MiniLmConfig
-from elsa_lightning.weights import branch_hash, checkpoint_hash, tokenizer_hash
+from elsa_lightning.weights import branch_hash, checkpoint_hash, language_hash, tokenizer_hash
 
 STAGES = (
     *("rooms", "features_train", "features_eval", "text_states", "third_octaves", "pretraining"),
@@ -108,7 +108,7 @@ CHECKPOINTS: dict[str, Callable[[str, str], str]] = {
     "model.text.checkpoint": checkpoint_hash,
     "model.text.tokenizer": tokenizer_hash,
     "model.spatial.checkpoint": branch_hash,
-    "captioner.language.checkpoint": checkpoint_hash,
+    "captioner.language.checkpoint": language_hash,
 }
 """Keys that name files, and what identifies these: their content, wherever they lie."""
 

@@ -3,7 +3,7 @@
 import pytest
 
 from elsa_lightning.config import load_experiment
-from elsa_lightning.errors import ConfigError
+from elsa_lightning.errors import ConfigError, DataError
 from elsa_lightning.explain import explain
 from elsa_lightning.schema import Experiment
 from elsa_lightning.stages_plan import plan_run, stage_config
@@ -58,16 +58,23 @@ def test_a_value_changes_the_stages_that_read_it_and_those_after(marks, override
     assert {stage for stage in before if before[stage] != after[stage]} == stages
 
 
-def test_a_checkpoint_is_identified_by_its_content(experiment_file, tmp_path):
-    def mark(folder, content):
-        folder.mkdir()
-        (folder / "config.json").write_text("{}")
-        (folder / "model.safetensors").write_bytes(content)
-        overrides = ["captioner.enabled=true", f"captioner.language.checkpoint={folder}"]
+def test_a_folder_of_gpt2_is_identified_by_its_content_and_a_hub_name_by_itself(experiment_file, tmp_path):
+    def mark(name):
+        overrides = ["captioner.enabled=true", f"captioner.language.checkpoint={name}"]
         values = stage_config(load_experiment(experiment_file, overrides=overrides).experiment, "captioner")
         return values["captioner.language.checkpoint"]
 
-    assert mark(tmp_path / "a", b"1") == mark(tmp_path / "b", b"1") != mark(tmp_path / "c", b"2")
+    def folder(name, weights, tokens):
+        (tmp_path / name).mkdir()
+        for file, content in {"config.json": "{}", "model.safetensors": weights, "tokenizer.json": tokens}.items():
+            (tmp_path / name / file).write_text(content)
+        return tmp_path / name
+
+    first = mark(folder("a", "1", "x"))
+    assert first == mark(folder("b", "1", "x")) and len({first, mark(folder("c", "2", "x")), mark(folder("d", "1", "y"))}) == 3
+    assert mark("gpt2") == "gpt2"  # whether it is here or not
+    with pytest.raises(DataError, match=r"captioner\.language\.checkpoint"):
+        mark(tmp_path / "none")
 
 
 def test_rows_of_the_table_share_model_and_captioner():

@@ -89,6 +89,15 @@ def test_the_prefix_is_one_affine_map_of_the_embedding(captioner):
     assert torch.allclose(middle, 0.3 * captioner.prefix(one[None]) + 0.7 * captioner.prefix(other[None]), atol=1e-6)
 
 
+def test_the_dense_layer_reads_deviations_from_the_training_clips_mean(captioner):
+    """Mean 0.1, deviation 0.5: a component that lies 0.5 above the mean adds its column of weights, once."""
+    mean = torch.full((1, WIDTH), 0.1)
+    higher = mean.clone()
+    higher[0, 2] += 0.5
+    assert torch.allclose(captioner.prefix(mean).flatten(), captioner.dense.bias)
+    assert torch.allclose((captioner.prefix(higher) - captioner.prefix(mean)).flatten(), captioner.dense.weight[:, 2], atol=1e-6)
+
+
 def test_a_deaf_captioner_hears_no_difference(captioner, tokenizer):
     captioner.deaf = True
     assert torch.equal(captioner.prefix(audio(3)), captioner.prefix(torch.full((3, WIDTH), 0.1)))

@@ -92,7 +92,7 @@ def _outcome(word: str | None, said: Sequence[Mention], unknown: bool) -> str:
         return "added" if any(m.adds and not m.negated for m in said) else "silent"
     if any(m.negated == (m.word == word) and (m.negated or m.adds) for m in said):
         return "wrong"
-    return "right" if any(m.satisfies and not m.negated and m.word == word for m in said) else "missing"
+    return "right" if any(m.satisfies and m.word == word for m in said) else "missing"
 
 
 def shares(judgements: Sequence[Judgement]) -> tuple[dict[str, float], dict[str, str]]:
