@@ -129,8 +129,10 @@ def test_the_script_calls_aac_metrics_as_it_is_called(interpreter, tmp_path):
     )
     raw = [one.hypothesis for one in CLIPS]
     low = [text.lower() for text in raw]
+    ours = "import importlib.util\nassert importlib.util.find_spec('elsewhere') is None  # a module beside the script\n"
     (package / "functional.py").write_text(
-        AAC.format(name="meteor", candidates=low, body="assert options == {'java_path': 'java8'}; return {'meteor': 0.1}, {}")
+        ours
+        + AAC.format(name="meteor", candidates=low, body="assert options == {'java_path': 'java8'}; return {'meteor': 0.1}, {}")
         + AAC.format(name="spider", candidates=low, body="raise FileNotFoundError('no JAR\\nmore')")
         + AAC.format(name="fense", candidates=raw, body="return {'fense': 0.3}, {}")
     )

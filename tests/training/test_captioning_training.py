@@ -55,6 +55,14 @@ def train(cfg, tokenizer, folder, stop_after=None, audio=AUDIO):
     return fit(module, CaptionPairs(cfg, audio, caption, tokenizer), cfg.trainer, folder, STEPS, "captioner").checkpoint
 
 
+def test_dropout_differs_from_step_to_step(cfg, tokenizer, tmp_path, monkeypatch):
+    seeds = []
+    step = CaptioningModule.training_step
+    monkeypatch.setattr(CaptioningModule, "training_step", lambda *args: (seeds.append(torch.initial_seed()), step(*args))[1])
+    train(cfg, tokenizer, tmp_path)
+    assert len(set(seeds)) == STEPS
+
+
 def losses(folder):
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     return {line["step"]: line["loss/caption"] for line in lines if "loss/caption" in line}
