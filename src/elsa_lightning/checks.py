@@ -10,7 +10,7 @@ from typing import Any
 from elsa_lightning.captions.templates import fewest_frames
 from elsa_lightning.checks_evaluation import check_evaluation
 from elsa_lightning.errors import ConfigError
-from elsa_lightning.schema import CoordCnnConfig, Esc50Config, Experiment, FoleyConfig, ManifestConfig
+from elsa_lightning.schema import CoordCnnConfig, Esc50Config, Experiment, FoleyConfig, ManifestConfig, SmallGpt2Config
 
 POSITIVE = (
     "audio.sample_rate",
@@ -47,6 +47,8 @@ POSITIVE = (
     *(f"evaluation.wasserstein.{name}" for name in ("per_cluster", "splits", "permutations")),
     *(f"evaluation.embedding_map.{name}" for name in ("train_clips", "vote")),
     "evaluation.intervals.resamples",
+    *(f"captioner.{name}" for name in ("prefix_length", "steps", "batch_size", "lr", "max_tokens", "beam")),
+    *(f"captioner.language.{name}" for name in ("layers", "heads", "hidden_size")),
 )
 """Values greater than 0."""
 
@@ -60,6 +62,9 @@ SHARES = (
     "augmentation.clip_share",
     "model.semantic.dropout",
     "model.spatial.dropout",
+    "captioner.word_keep",
+    "captioner.agreement",
+    "captioner.language.dropout",
 )
 """Values between 0 and 1."""
 
@@ -108,6 +113,9 @@ MEASURED_REMEDY = "--set rooms.measured.path=FOLDER, which `elsa rooms import` w
 REGRESSION_TARGETS, PAPER_TARGETS = 7, 44
 """Outputs of the spatial branch that `pretraining.targets` regression and paper need."""
 
+LEAST_VOCABULARY = 257
+"""Tokens of a byte-pair tokenizer: every byte, and the end of a caption."""
+
 NO_ACCUMULATION = (
     "accumulating the gradients of small batches does not give a large batch's: each pair would meet the negatives of its small batch only",
     "set trainer.chunks: a batch of any size, part by part, with all its negatives (GradCache)",
@@ -139,6 +147,7 @@ def validate(experiment: Experiment) -> None:
     _check_training(experiment)
     _check_pretraining(experiment)
     check_evaluation(experiment.evaluation)
+    _check_captioner(experiment)
 
 
 def leaves(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -352,3 +361,17 @@ def _check_pretraining(experiment: Experiment) -> None:
         _fail("model.spatial.attributes", spatial.attributes, f"the paper's pre-training has {PAPER_TARGETS} targets")
     if spatial.attributes < REGRESSION_TARGETS:
         _fail("model.spatial.attributes", spatial.attributes, f"pre-training has {REGRESSION_TARGETS} targets")
+
+
+def _check_captioner(experiment: Experiment) -> None:
+    language = experiment.captioner.language
+    if experiment.captioner.drafts and not experiment.captioner.word_keep:
+        _fail("captioner.word_keep", 0.0, "drafts without spatial words have nothing to agree on", "set it above 0, or captioner.drafts=0")
+    if isinstance(language, SmallGpt2Config):
+        if language.vocab_size < LEAST_VOCABULARY:
+            _fail("captioner.language.vocab_size", language.vocab_size, f"{LEAST_VOCABULARY} tokens are needed for all bytes and the end")
+        if language.hidden_size % language.heads:
+            _fail("captioner.language.heads", language.heads, f"must divide `captioner.language.hidden_size`, {language.hidden_size}")
+    elif experiment.captioner.enabled and not language.checkpoint:
+        remedy = "--set captioner.language.checkpoint=gpt2, or captioner.language.name=small for one from scratch"
+        _fail("captioner.language.checkpoint", "", "this variant starts from pretrained weights", remedy)

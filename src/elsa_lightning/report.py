@@ -132,8 +132,8 @@ def _value(metrics: dict[str, Any] | None, column: Column) -> float | None:
 
 
 def _train_seconds(stages: list[StageRef], runs: Path) -> float | None:
-    """Working time of the training stages, pre-training included, s."""
-    seconds = [Run(runs / ref.run_id).seconds for ref in stages if ref.stage in ("pretraining", "train")]
+    """Working time of the training stages, pre-training and captioner included, s."""
+    seconds = [Run(runs / ref.run_id).seconds for ref in stages if ref.stage in ("pretraining", "train", "captioner")]
     return None if None in seconds or not seconds else round(math.fsum(s for s in seconds if s is not None), 1)
 
 

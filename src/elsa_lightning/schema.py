@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from elsa_lightning.schema_augmentation import AugmentationConfig
+from elsa_lightning.schema_captioner import CaptionerConfig, PretrainedGpt2Config, SmallGpt2Config
 from elsa_lightning.schema_data import (
     AudioConfig,
     CaptionConfig,
@@ -58,6 +59,7 @@ __all__ = [
     "AugmentationConfig",
     "BreakdownConfig",
     "CaptionConfig",
+    "CaptionerConfig",
     "ClipTermConfig",
     "CoordCnnConfig",
     "DataConfig",
@@ -77,12 +79,14 @@ __all__ = [
     "MiniLmConfig",
     "ModelConfig",
     "OptimConfig",
+    "PretrainedGpt2Config",
     "PretrainingConfig",
     "RangeConfig",
     "RobertaConfig",
     "RoomsConfig",
     "SemanticCnnConfig",
     "SigmoidConfig",
+    "SmallGpt2Config",
     "SpectrogramConfig",
     "StaticIntensityConfig",
     "TargetTermConfig",
@@ -113,6 +117,7 @@ class Experiment:
     pretraining: PretrainingConfig = field(default_factory=PretrainingConfig)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+    captioner: CaptionerConfig = field(default_factory=CaptionerConfig)
 
 
 VARIANTS: dict[str, dict[str, type]] = {
@@ -120,6 +125,7 @@ VARIANTS: dict[str, dict[str, type]] = {
     "model.semantic": {"htsat": HtsatConfig, "cnn": SemanticCnnConfig},
     "model.spatial": {"coord_cnn": CoordCnnConfig, "static_iv": StaticIntensityConfig},
     "model.text": {"roberta": RobertaConfig, "minilm": MiniLmConfig, "tiny": TinyTextConfig},
+    "captioner.language": {"gpt2": PretrainedGpt2Config, "small": SmallGpt2Config},
 }
 """Choice nodes: key → variant name → its dataclass."""
 

@@ -2,12 +2,13 @@
 
     rooms ─┬─ features_train ─┬─ pretraining ─┐
            ├─ third_octaves ──┤               │
-           ├─ features_eval ──┼───────────────┼─ train ─┬─ embed ───────┬─ evaluate
-           ├─ text_states ────┼───────────────┤         └─ embed_texts ─┤
-           └──────────────────┴───────────────┘            intensity ───┘
+           ├─ features_eval ──┼───────────────┼─ train ─┬─ embed ─┬────────────────────────┬─ evaluate
+           ├─ text_states ────┼───────────────┤         │         └─ captioner ─ captions ─┤
+           └──────────────────┴───────────────┘         └─ embed_texts,  intensity ────────┘
     (features_* only with `data.rendering: cached`; text_states only with `data.text_states: shared` and a frozen text encoder beside
     them; pretraining only with `pretraining.steps` and a learned branch, third_octaves only for its `pretraining.targets: paper`;
-    embed_texts and intensity only for evaluators that read them. Both read rooms and features_eval too; intensity reads nothing else)
+    embed_texts and intensity only for evaluators that read them. Both read rooms and features_eval too; intensity reads nothing else;
+    captioner and captions only with `captioner.enabled`)
 
 A stage's fingerprint is a hash of the resolved values that it reads, of its parents' fingerprints, of its corpus' content and of its
 version. Rows of a table that agree in these share the stage.
@@ -26,11 +27,11 @@ from elsa_lightning.checks import leaves
 from elsa_lightning.measured_rooms import measured_content
 from elsa_lightning.schema import LATER, NOT_IDENTITY, AugmentationConfig, CoordCnnConfig, Experiment, MiniLmConfig
 from elsa_lightning.schema_evaluation import EVALUATOR_VERSIONS, EVALUATORS, NEEDS_STAGE
-from elsa_lightning.weights import branch_hash, checkpoint_hash, tokenizer_hash
+from elsa_lightning.weights import branch_hash, checkpoint_hash, language_hash, tokenizer_hash
 
 STAGES = (
     *("rooms", "features_train", "features_eval", "text_states", "third_octaves", "pretraining", "train"),
-    *("embed", "embed_texts", "intensity", "evaluate"),
+    *("embed", "embed_texts", "intensity", "captioner", "captions", "evaluate"),
 )
 """All stages, each after those that it may need."""
 
@@ -48,6 +49,8 @@ STAGE_VERSIONS = {
     "train": 1,
     "embed": 1,
     "embed_texts": 1,
+    "captioner": 1,
+    "captions": 1,
     "evaluate": METRICS_VERSION,
 }
 """Raised when a stage's code computes something else from the same values."""
@@ -70,6 +73,9 @@ _OF_FEATURES = ("yaw", "mirror", "mask_frames", "mask_bands", "mel_gain_db")
 ROUGHENING = tuple(f"augmentation.{f.name}" for f in fields(AugmentationConfig) if f.name not in _OF_FEATURES)
 """What augmentation does to a sound before it becomes features. The rest changes features each time they are drawn."""
 
+_DECODING = tuple(f"captioner.{name}" for name in ("max_tokens", "beam", "length_penalty", "drafts", "agreement"))
+_SCORING = ("captioner.scorer_python", "captioner.java")
+
 READS: dict[str, tuple[str, ...]] = {
     "rooms": ("audio.sample_rate", "rooms"),
     "features_train": (
@@ -89,7 +95,9 @@ READS: dict[str, tuple[str, ...]] = {
     "train": ("seed", "audio", "rooms", "data", "captions", "features", "augmentation", "model", "loss", "optim", "trainer"),
     "embed": (*_RENDERING, *_EVAL_RENDERING, "captions.per_clip", "evaluation.template", "evaluation.class_template"),
     "embed_texts": (*_RENDERING, *_EVAL_RENDERING, "captions.per_clip", "evaluation.template", "evaluation.template_spread"),
-    "evaluate": ("captions.per_clip", "evaluation"),
+    "captioner": ("seed", "captions.rewrites", "captioner", "trainer.precision"),
+    "captions": ("captions.per_clip", "data.seed", *_DECODING),
+    "evaluate": ("captions.per_clip", "evaluation", *_SCORING),
 }
 """Stage → keys and groups of keys that it reads, besides what its parents hold."""
 
@@ -98,6 +106,7 @@ SKIPS: dict[str, tuple[str, ...]] = {
     "text_states": ("captions.per_clip", "model.text.pooling_heads"),
     "pretraining": (*_EVAL_RENDERING, "data.text_states"),
     "train": (*_EVAL_RENDERING, "captions.per_clip"),
+    "captioner": (*(key for key in _DECODING if key != "captioner.max_tokens"), *_SCORING),
 }
 """Stage → keys below those of `READS` that do not change its result. (Training heeds validation figures only to select the best.)"""
 
@@ -106,10 +115,22 @@ CHECKPOINTS: dict[str, Callable[[str, str], str]] = {
     "model.text.checkpoint": checkpoint_hash,
     "model.text.tokenizer": tokenizer_hash,
     "model.spatial.checkpoint": branch_hash,
+    "captioner.language.checkpoint": language_hash,
 }
 """Keys that name files, and what identifies these: their content, wherever they lie."""
 
-READS_CORPUS = ("features_train", "features_eval", "intensity", "text_states", "pretraining", "train", "embed", "embed_texts")
+READS_CORPUS = (
+    "features_train",
+    "features_eval",
+    "intensity",
+    "text_states",
+    "pretraining",
+    "train",
+    "embed",
+    "embed_texts",
+    "captioner",
+    "captions",
+)
 """Stages whose fingerprint holds the corpus' content."""
 
 
@@ -178,6 +199,8 @@ def stage_config(experiment: Experiment, stage: str) -> dict[str, Any]:
         del values["model.temperature"]  # the sigmoid form has its own
     if stage == "text_states" and experiment.model.what_where.width:
         values["texts"] = ["joint", "what", "where"]
+    if not experiment.captioner.enabled:
+        values = {key: value for key, value in values.items() if not within(key, ("captioner",))}  # as before there was one
     splits = _measured_splits(experiment)
     if not splits:
         values = {key: value for key, value in values.items() if not within(key, ("rooms.measured",))}  # as before they existed
@@ -229,7 +252,9 @@ def needed_parents(experiment: Experiment) -> dict[str, tuple[str, ...]]:
     more = sorted({NEEDS_STAGE[name] for name in experiment.evaluation.evaluators if name in NEEDS_STAGE})
     of_more = {"embed_texts": ("rooms", *features, "train"), "intensity": ("rooms", *features[1:])}
     stages |= {name: of_more[name] for name in more}
-    stages["evaluate"] = ("embed", *more)
+    if experiment.captioner.enabled:
+        stages |= {"captioner": ("embed",), "captions": ("embed", "captioner")}
+    stages["evaluate"] = ("embed", *more, *(("captions",) if experiment.captioner.enabled else ()))
     return stages
 
 

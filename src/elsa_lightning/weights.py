@@ -104,6 +104,21 @@ def tokenizer_hash(name: str, key: str = "model.text.tokenizer") -> str:
     return _hash_of(sorted(path for pattern in _TOKENIZER for path in folder.glob(pattern) if path.is_file()))
 
 
+def language_hash(name: str, key: str) -> str:
+    """The same for a folder with a language model and its tokenizer. A hub name stays a name, as a tokenizer's does: tables are planned on
+    machines that have no such model.
+
+    Raises:
+        DataError: what can only be a folder is none, or lacks its files.
+    """
+    folder = Path(name).expanduser()
+    if not folder.is_dir() and not looks_local(name):
+        return name
+    found = find_checkpoint(name, key)
+    tokenizer = {path for pattern in _TOKENIZER for path in folder.glob(pattern) if path.is_file()}
+    return _hash_of([*found.weights, *([found.config] if found.config else []), *sorted(tokenizer)])
+
+
 def branch_file(name: str, key: str = "model.spatial.checkpoint") -> Path:
     """The file of a pre-trained spatial branch.
 

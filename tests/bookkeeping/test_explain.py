@@ -28,11 +28,11 @@ def test_unknown_key_names_the_nearest():
 
 
 def test_show_names_sources_and_reads_back_equal(write):
-    path = write("a.yaml", "optim.lr: 5e-5\nname: 'yes'\nevaluation.template: 'Hörst du {}?'\naugmentation.low_cut_hz: [40, 80.5]\n")
+    path = write("a.yaml", "optim.lr: 7e-5\nname: 'yes'\nevaluation.template: 'Hörst du {}?'\naugmentation.low_cut_hz: [40, 80.5]\n")
     resolved = load_experiment(path, overrides=["trainer.steps=3"])
     text = show(resolved)
     lines = {line.partition("  #")[0].strip(): line for line in text.splitlines()}
-    assert lines["lr: 5e-05"].endswith("# " + resolved.sources["optim.lr"])
+    assert lines["lr: 7e-05"].endswith("# " + resolved.sources["optim.lr"])
     assert lines["steps: 3"].endswith("# command line")
     assert "#" not in lines["batch_size: 2304"]
     assert load_experiment(write("again.yaml", text)).experiment == resolved.experiment

@@ -11,8 +11,8 @@ from elsa_lightning.schema import LATER, NOT_IDENTITY, Experiment
 from elsa_lightning.schema_evaluation import EVALUATOR_VERSIONS
 from elsa_lightning.stages_plan import STAGES, fingerprint, plan_rooms, plan_run, stage_config
 
-ON_DEMAND = {"embed_texts", "intensity"}
-"""Stages for evaluators that are not run by default."""
+ON_DEMAND = {"embed_texts", "intensity", "captioner", "captions"}
+"""Stages for evaluators that are not run by default, and for a captioner."""
 
 ALL = set(STAGES) - {"third_octaves"} - ON_DEMAND
 """Of an experiment whose branch is not pre-trained to the paper's targets."""
@@ -350,8 +350,13 @@ def test_choosing_the_best_checkpoint_heeds_the_validation_set(marks):
 
 
 def test_stages_that_an_experiment_needs(marks, tmp_path):
-    every = "evaluation.evaluators=[chance,direction_swap,intensity_baseline]"
-    assert list(marks(PAPER, every)) == list(STAGES) and list(marks()) == [stage for stage in STAGES if stage in ALL]
+    every = marks(
+        PAPER,
+        "evaluation.evaluators=[chance,direction_swap,intensity_baseline]",
+        "captioner.enabled=true",
+        "captioner.language.name=small",
+    )
+    assert list(every) == list(STAGES) and list(marks()) == [stage for stage in STAGES if stage in ALL]
     assert list(marks(start=["trainer.steps=10"])) == ["rooms", "train", "embed", "evaluate"]
     live = marks("data.text_states=live")
     assert live["pretraining"] == marks()["pretraining"] and live["train"] != marks()["train"]

@@ -100,7 +100,7 @@ def verify(caption: str, words: Words | Mapping[str, str | None], rewrite: str) 
     """
     asked = asked_words(words)
     scene = frozenset(content_words(caption))
-    found = mentions(rewrite, lambda following: _names_a_thing(following, scene))
+    found = mentions(rewrite, lambda following: names_a_thing(following, scene))
     faults = [*_spatial_faults(asked, found, mentions(caption)), *_content_faults(caption, rewrite), *_form_faults(caption, rewrite)]
     return Verdict(tuple(dict.fromkeys(faults)))
 
@@ -164,7 +164,7 @@ def _form_faults(caption: str, rewrite: str) -> list[Fault]:
     return faults
 
 
-def _names_a_thing(following: str, scene: frozenset[str]) -> bool:
+def names_a_thing(following: str, scene: frozenset[str]) -> bool:
     """Whether "near", say, is followed by a thing of the scene: a determiner or none, at most two more words, then the thing."""
     if re.match(rf"\s*{LISTENER}\b", following):
         return False

@@ -12,10 +12,11 @@ from torch import Tensor
 
 from elsa_lightning.atomic import write_json
 from elsa_lightning.bootstrap import write_scores
-from elsa_lightning.evaluators import BY_ROOMS, EVALUATORS, Embedded, Found, intervals
+from elsa_lightning.evaluators import BY_ROOMS, EVALUATORS, Embedded, Found, captioning, intervals
 from elsa_lightning.evaluators.what_where import judge_spaces
 from elsa_lightning.schema import Experiment
 from elsa_lightning.stages import embed, embed_texts, intensity
+from elsa_lightning.stages.captioner import CAPTIONS
 from elsa_lightning.stages.execute import Stage
 from elsa_lightning.training.trainer import quiet_lightning
 
@@ -30,11 +31,14 @@ def run(stage: Stage) -> dict:
     """
     quiet_lightning()
     tensors: dict[str, Tensor] = {}
-    for name, folder in stage.parents.items():
-        tensors |= load_file(folder / FILES[name])
+    for name in FILES.keys() & stage.parents.keys():
+        tensors |= load_file(stage.parents[name] / FILES[name])
     facts = json.loads((stage.parents["embed"] / "texts.json").read_text())
     found = evaluate_all(Embedded(tensors, stage.cfg, facts["classes"]), stage.cfg, stage.status)
     found.add(Found(*judge_spaces(tensors)))
+    if "captions" in stage.parents:
+        captions = captioning.read_captions(stage.parents["captions"] / CAPTIONS)
+        found.add(Found(*captioning.evaluate(captions, stage.cfg.captioner)).under("captioning"))
     meta = {
         "gallery": {
             "clips": facts["gallery"],

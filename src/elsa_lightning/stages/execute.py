@@ -54,6 +54,7 @@ def execute(run_dir: str | os.PathLike) -> None:
         RunError: the stage failed in a way that the user can mend.
     """
     from elsa_lightning.stages import (
+        captioner,
         embed,
         embed_texts,
         evaluate,
@@ -77,6 +78,8 @@ def execute(run_dir: str | os.PathLike) -> None:
         "train": train.run,
         "embed": embed.run,
         "embed_texts": embed_texts.run,
+        "captioner": captioner.run,
+        "captions": captioner.run_captions,
         "evaluate": evaluate.run,
     }
     first = process_rank() == 0
