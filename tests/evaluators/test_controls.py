@@ -15,9 +15,9 @@ def test_confusion_by_hand(world):
     found = EVALUATORS["zero_shot"](world)
     assert found.details["confusion"]["direction"] == {"labels": ["front", "left", "right", "back"], "counts": (24 * np.eye(4)).tolist()}
     assert found.metrics["direction/balanced_accuracy"] == found.metrics["class/accuracy"] == 1
-    world.tensors["prompts/direction"] = world.tensors["prompts/direction"][[1, 0, 2, 3]]  # left and front exchanged
+    world.tensors["prompts/direction"] = world.tensors["prompts/direction"][[1, 2, 0, 3]]  # the prompt of left says right
     found = EVALUATORS["zero_shot"](world)
-    assert found.details["confusion"]["direction"]["counts"][0] == [0, 24, 0, 0] and found.metrics["direction/accuracy"] == 0.5
+    assert found.details["confusion"]["direction"]["counts"][0] == [0, 0, 24, 0] and found.metrics["direction/accuracy"] == 0.25
 
 
 def test_shuffled_labels_are_at_chance(world):
