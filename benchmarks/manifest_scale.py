@@ -3,11 +3,13 @@
     OMP_NUM_THREADS=1 python benchmarks/manifest_scale.py [--rows 890038] [--repeats 3]        (some minutes; prints JSON)
 
 As JSONL and as Parquet. Rows look like AudioCaps' and Freesound's, but name no real file: the workers read records by the package's batch
-sampler and start method, and no sound. "First" is the first opening ever, which checks every line (a Parquet manifest is rewritten as
-lines then); later ones find its index. Seconds of the processor are given too, as other work on the machine lengthens the clock's. PSS
-shares each page among the processes that map it; private memory is shared with none. Both count anonymous memory and the manifest's
-mapped files, not those of libraries, which all processes of the machine share. "Grown" is a process' memory with the large manifest
-less that with one of 1,000 rows: what the manifest costs there.
+sampler and start method, and no sound. "First" is the first opening ever, which checks every row; later ones find its index. Seconds of the
+processor are given too, as other work on the machine lengthens the clock's. The two formats' openings take turns; medians are shown.
+
+PSS shares each page among the processes that map it; private memory is what a process has written and shares with none (pages of a mapped
+file that it has only read are the system's to take back, even if no other process looks at them). PSS counts anonymous memory and the
+manifest's mapped files, not those of libraries, which all processes of the machine share. "Grown" is a process' memory with the large
+manifest less that with one of 1,000 rows: what the manifest costs there.
 """
 
 from __future__ import annotations
@@ -65,22 +67,34 @@ def main() -> None:
 
     result = summary() | {"rows": arguments.rows, "load": round(os.getloadavg()[0], 1)}  # of the machine before this began
     with tempfile.TemporaryDirectory() as folder:
-        for suffix in FORMATS:
-            result[suffix] = compared(pathlib.Path(folder), arguments.rows, arguments.repeats, suffix)
-    print(json.dumps(result, indent=1))
+        paths = {
+            suffix: [write(pathlib.Path(folder) / f"{name}.{suffix}", rows) for name, rows in (("large", arguments.rows), ("small", SMALL))]
+            for suffix in FORMATS
+        }
+        opened: dict[str, list[tuple[dict, dict]]] = {suffix: [] for suffix in FORMATS}
+        for _ in range(arguments.repeats):
+            for suffix, (large, _) in paths.items():
+                forget(large)
+                opened[suffix].append((alone("--open", large), alone("--open", large)))
+        for suffix, (large, small) in paths.items():
+            result[suffix] = compared(large, small, *zip(*opened[suffix], strict=True))
+    print(json.dumps(result | {"load_after": round(os.getloadavg()[0], 1)}, indent=1))
 
 
-def compared(folder: pathlib.Path, rows: int, repeats: int, suffix: str) -> dict:
-    """One format, each measurement in a process of its own."""
-    large, small = (write(folder / f"{name}.{suffix}", count) for name, count in (("large", rows), ("small", SMALL)))
-    first, later = [], []
-    for _ in range(repeats):
-        for left in folder.glob(f"{large.name}.*"):
-            left.unlink()
-        first.append(alone("--open", large))
-        later.append(alone("--open", large))
-    for left in folder.glob(f"{large.name}.*"):
+def forget(manifest: pathlib.Path) -> None:
+    """Delete the index."""
+    for left in manifest.parent.glob(f"{manifest.name}.*"):
         left.unlink()
+
+
+def compared(large: pathlib.Path, small: pathlib.Path, first: Sequence[dict], later: Sequence[dict]) -> dict:
+    """One format, each measurement in a process of its own.
+
+    Args:
+        large, small: manifests.
+        first, later: openings of the large one.
+    """
+    forget(large)
     begun = alone("--measure", large, 0)  # the first opening in a training's process: its peak
     loaded, base = ({count: alone("--measure", path, count) for count in WORKERS} for path in (large, small))
     workers = {count: grown(loaded[count], base[count]) for count in WORKERS}
@@ -106,7 +120,7 @@ def compared(folder: pathlib.Path, rows: int, repeats: int, suffix: str) -> dict
     }
 
 
-def median(found: list[dict], key: str) -> float:
+def median(found: Sequence[dict], key: str) -> float:
     """Of one figure."""
     return statistics.median(one[key] for one in found)
 
@@ -201,13 +215,12 @@ def measured(path: pathlib.Path, workers: int) -> dict:
 
 
 def memory_mb(folder: pathlib.Path) -> tuple[float, ...]:
-    """RSS of this process, its share (PSS) of the memory that the manifest can be in, and its private part of that, MB."""
+    """RSS of this process, its share (PSS) of the memory that the manifest can be in, and what it alone has written, MB."""
     fields = smaps(pathlib.Path("/proc/self/smaps_rollup").read_text())
     kb = {"rss": fields["Rss"], "pss": fields["Pss_Anon"] + fields["Pss_Shmem"], "private": fields["Private_Dirty"]}
     for mapping in re.split(r"\n(?=[0-9a-f]+-)", pathlib.Path("/proc/self/smaps").read_text()):
         if str(folder) in mapping.partition("\n")[0]:
-            fields = smaps(mapping)
-            kb["pss"], kb["private"] = kb["pss"] + fields["Pss"], kb["private"] + fields["Private_Clean"]
+            kb["pss"] += smaps(mapping)["Pss"]
     return tuple(round(kb[name] * 1024 / 1e6, 1) for name in ("rss", "pss", "private"))
 
 

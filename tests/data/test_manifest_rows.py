@@ -1,6 +1,8 @@
 """Manifests of any size: the records and the errors of the plain reader, from an index that is kept, checked and shared."""
 
 import dataclasses
+import datetime
+import decimal
 import json
 import math
 import os
@@ -10,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from elsa_lightning.data import manifest_rows
+from elsa_lightning.data import manifest_index, manifest_rows, manifest_table
 from elsa_lightning.data.index_file import read_arrays
 from elsa_lightning.data.manifest import (
     NUMBER_FIELDS,
@@ -18,12 +20,13 @@ from elsa_lightning.data.manifest import (
     TEXT_FIELDS,
     ClipRecord,
     parse_line,
-    plain_row,
     read_manifest,
     write_manifest,
 )
+from elsa_lightning.data.manifest_quick import quick_rows
 from elsa_lightning.data.manifest_rows import ManifestRows, open_manifest
 from elsa_lightning.data.readers import open_corpus
+from elsa_lightning.data.spatial_columns import LABELS
 from elsa_lightning.errors import DataError
 from elsa_lightning.schema import ManifestConfig
 
@@ -97,6 +100,7 @@ def test_it_is_the_plain_reader(tmp_path_factory, lines, end, last):
     small = outcome(lambda: ManifestRows(open_manifest(path)))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(manifest_rows, "INDEXED_BYTES", 0)
+        patch.setattr(manifest_index, "BLOCK", 150)  # some lines
         first, again = (outcome(lambda: ManifestRows(open_manifest(path))) for _ in range(2))
     assert wanted == small == first == again
     if isinstance(wanted, list):
@@ -107,20 +111,83 @@ def test_it_is_the_plain_reader(tmp_path_factory, lines, end, last):
         assert opened.about["licences"] == sorted({record.licence for record in wanted} - {""})
 
 
+PLACED = {**GOOD, "layout": "foa_acn_sn3d", "axes": "front-right-up", "spatial_captions": ["left"], **dict.fromkeys(LABELS, 1.5)}
+
+
 def test_the_quick_look_passes_only_what_the_full_check_does():
     whole = {**GOOD, "clip_id": "c", "label": "dog", "source": "s", "licence": "CC0", "duration_s": 1.5, "sample_rate": 44100}
     lines = [json.dumps({**whole, name: value}) for name, values in ODD.items() for value in values]
     lines += [json.dumps({key: value for key, value in whole.items() if key != name}) for name in whole]
-    lines += [json.dumps(whole) + end for end in (" ", "x", "{}")] + ["", "3", "[]", "{", '{"split"}']
+    lines += [json.dumps(whole) + end for end in (" ", "\r", "x", "{}")] + ["", "3", "[]", "{", '{"split"}', "\r"]
+    lines += [json.dumps({**PLACED, name: value}) for name in PLACED for value in (0, -1, 91, 181, 1e999, True, "x", "", None, [], [" "])]
+    lines += [json.dumps({**PLACED, "extra": 3}), json.dumps({**PLACED, "azimut_deg": 3}), json.dumps({**PLACED, "layout": "mono"})]
     passed = 0
-    for line in lines:
-        row = plain_row(line)
+    for line, row in zip(lines, quick_rows([line.encode() for line in lines]), strict=True):
         if row is not None:
             record = parse_line(line, "x")
-            said = {name: row.get(name, getattr(ClipRecord("", "", "", ()), name)) for name in (*TEXT_FIELDS, *NUMBER_FIELDS)}
-            assert said | {"clip_id": row.get("clip_id") or row["audio"]} == {name: getattr(record, name) for name in said}
+            said = {name: getattr(row, name) for name in (*TEXT_FIELDS, *NUMBER_FIELDS, "captions")}
+            assert said | {"clip_id": row.clip_id or row.audio} == {name: getattr(record, name) for name in said}
             passed += 1
-    assert plain_row(json.dumps(whole)) == whole and passed == 13
+    assert passed == 39 and None not in quick_rows([json.dumps(row).encode() for row in (whole, PLACED, {**whole, "extra": 3})])
+
+
+KINDS = {
+    **{name: [["", "a", "./a", "b", None, "é", "c/../a"]] for name in ("audio", "clip_id", "source")},
+    "split": [[*SPLITS, "train", "train"], ["train"] * 9 + ["dev", None]],
+    "captions": [[["a dog"], ["x", "ü"]], [["a dog"]] * 9 + [[], None, [" ."], ["x", None]], ["one", "two"], [3]],
+    "label": [["", "dog", None, "cat"], [3, None], [b"dog"]],
+    "licence": [["CC0", None]],
+    "duration_s": [[0.0, 2.5, None], [1, 2], [1.0] * 9 + [-1.0, math.nan, math.inf], [True], ["1"], [decimal.Decimal("1.5"), None]],
+    "sample_rate": [[44100, None], [44100.0, None], [8000.0] * 9 + [0.5, -1.0, math.nan], [2**60 + 1], [datetime.date(2026, 1, 1), None]],
+    "layout": [[None], ["mono", None], ["foa_fuma", "foa_acn_n3d"], ["foa_fuma"] * 9 + ["stereo", ""], ["foa_fuma", None]],
+    "azimuth_deg": [[None], [-5.0, 180.0, None], [3, None], [3.0] * 9 + [181.0]],
+    "t30_s": [[None], [0.5, None], [0.5] * 9 + [0.0, math.inf]],
+    "c50_db": [[None], [-0.0, 3.5, None]],
+    "start_s": [[None], [0.0, 1.5, None]],
+    "axes": [[None], ["front-right-up", None], ["front-right-up"] * 9 + ["front"]],
+    "spatial_captions": [[None], [["left"], None], [["left"]] * 9 + [[], [""]]],
+    "azimut_deg": [[None], [None] * 9 + [3.0]],
+    "extra": [[None], [3, None], [{"a": 1}]],
+}
+
+
+@settings(max_examples=400, deadline=None)
+@given(data=st.data(), count=st.integers(0, 12), coded=st.booleans(), large=st.booleans())
+def test_a_table_is_the_plain_reader_whatever_its_columns_hold(tmp_path_factory, data, count, coded, large):
+    """Types of columns that say something, and types that do not; values that may be, and values that may not."""
+    arrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    columns = {}
+    for name, kinds in KINDS.items():
+        if name in GOOD or data.draw(st.booleans()):
+            pool = data.draw(st.sampled_from(kinds[:1] * 4 + kinds))
+            columns[name] = arrow.array([data.draw(st.sampled_from(pool)) for _ in range(count)])
+    if data.draw(st.booleans()):  # else nearly each has a clip_id twice
+        columns["clip_id"] = arrow.array([f"c{i}" for i in range(count)], arrow.large_string() if large else arrow.string())
+    if coded:
+        columns["split"] = columns["split"].dictionary_encode()
+    path = tmp_path_factory.mktemp("m") / "m.parquet"
+    parquet.write_table(arrow.table(columns), path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(manifest_table, "ROWS", 5)
+        found = [outcome(lambda: ManifestRows(open_manifest(path))) for _ in range(2)]
+    wanted = outcome(lambda: read_manifest(path))
+    assert found == [wanted, wanted]
+    if isinstance(wanted, list):
+        opened = open_manifest(path)
+        for split in SPLITS:
+            assert list(ManifestRows(opened, split)) == [record for record in wanted if record.split == split]
+        assert opened.about["labels"] == sorted({record.label for record in wanted} - {""})
+        assert opened.about["licences"] == sorted({record.licence for record in wanted} - {""})
+
+
+def test_most_rows_of_a_table_need_no_line(tmp_path, monkeypatch):
+    pytest.importorskip("pyarrow")
+    records = [ClipRecord(f"c{i}", "train", "", ("x",), audio=f"{i}.wav", duration_s=1.0, sample_rate=8000) for i in range(3)]
+    write_manifest(tmp_path / "m.parquet", [*records, parse_line(json.dumps(PLACED), "x")])
+    monkeypatch.setattr(manifest_table, "lines_of", None)
+    assert len(ManifestRows(open_manifest(tmp_path / "m.parquet"))) == 4
 
 
 def test_a_sequence(tmp_path, indexed):
@@ -236,12 +303,20 @@ def test_parquet_is_the_same_manifest(tmp_path, indexed):
     assert list(rows) == records[1:]
 
 
-def test_faults_of_a_parquet_manifest(tmp_path, monkeypatch):
-    pytest.importorskip("pyarrow")
+def test_faults_of_a_parquet_manifest(tmp_path):
+    arrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
     path = tmp_path / "m.parquet"
     write_manifest(path, [ClipRecord("c1", "train", "", ("x",), audio="1.wav"), ClipRecord("c1", "train", "", ("x",), audio="2.wav")])
     assert outcome(lambda: open_manifest(path)) == outcome(lambda: read_manifest(path))
     with pytest.raises(DataError, match="line 2: clip_id 'c1' was used in line 1"):
+        open_manifest(path)
+    ends, text = (arrow.py_buffer(part) for part in ((0).to_bytes(4, "little") + (1).to_bytes(4, "little"), b"\xff"))
+    columns = {"audio": arrow.Array.from_buffers(arrow.string(), 1, [None, ends, text]), "split": ["train"], "captions": [["a dog"]]}
+    parquet.write_table(arrow.table(columns), path)
+    assert outcome(lambda: open_manifest(path)) == outcome(lambda: read_manifest(path))
+    with pytest.raises(DataError, match=r"m\.parquet cannot be read \(.*UTF8"):
         open_manifest(path)
     path.write_bytes(b"PAR1 no more")
     with pytest.raises(DataError, match=r"m\.parquet cannot be read"):

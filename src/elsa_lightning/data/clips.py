@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -11,13 +12,20 @@ from elsa_lightning.schema import AudioConfig
 
 QUIET_CROP = 0.01
 """A crop whose RMS lies below this share of the whole sound's is replaced by the loudest crop."""
-BLOCK = 16384
-"""Samples squared at a time."""
+BLOCK = 8192
+"""Samples squared at a time: few enough for the processor's cache, and for BLAS not to share them among threads."""
 SEARCHED = 4096
 """Samples at a time in which the end of silence is looked for."""
 
 
-def prepare(mono: np.ndarray, rate: int, audio: AudioConfig, rng: np.random.Generator | None = None, lead: int = 0) -> np.ndarray:
+def prepare(
+    mono: np.ndarray,
+    rate: int,
+    audio: AudioConfig,
+    rng: np.random.Generator | None = None,
+    lead: int = 0,
+    out: np.ndarray | None = None,
+) -> np.ndarray:
     """Strip silence, repeat to `min_s` and to `clip_s`, crop to `clip_s`, scale to RMS 1, and put before it what the sound did until then.
 
     Args:
@@ -26,6 +34,7 @@ def prepare(mono: np.ndarray, rate: int, audio: AudioConfig, rng: np.random.Gene
         audio: lengths and the level of silence.
         rng: places the crop; None: the centre.
         lead: samples before the clip; the sound is taken to repeat itself.
+        out: where the result goes, float32 of its shape; None: new memory.
 
     Returns:
         float32 (lead + round(clip_s · rate),); the clip itself has RMS 1.
@@ -34,28 +43,31 @@ def prepare(mono: np.ndarray, rate: int, audio: AudioConfig, rng: np.random.Gene
         DataError: nothing but silence.
     """
     length = round(audio.clip_s * rate)
-    sound = repeat(strip_silence(mono, audio.strip_db), max(length, round(audio.min_s * rate)))
+    peak = peak_of(mono)
+    first, last = loud_part(mono, audio.strip_db, peak)
+    sound = repeat(mono[first:last], max(length, round(audio.min_s * rate)))
     spare = len(sound) - length
     start = spare // 2 if rng is None else int(rng.integers(spare + 1))
     level = rms(sound[start : start + length])
-    if spare and level < QUIET_CROP * peak_of(sound) and level < QUIET_CROP * rms(sound):  # no RMS exceeds the peak, which is had sooner
+    if spare and level < QUIET_CROP * peak and level < QUIET_CROP * rms(sound):  # no RMS exceeds the peak, which is known
         start = loudest(sound, length)
         level = rms(sound[start : start + length])
-    clip = with_lead(sound, start, length, lead)
-    return np.divide(clip, np.float32(level), out=clip)
+    clip = np.empty(lead + length, np.float32) if out is None else out
+    for part, samples in _with_lead(sound, start, length, lead):
+        np.divide(samples.astype(np.float32, copy=False), np.float32(level), out=clip[part])
+    return clip
 
 
-def with_lead(sound: np.ndarray, start: int, length: int, lead: int) -> np.ndarray:
-    """A copy of `length` samples from `start` on and of the `lead` before them, as if the sound repeated itself: (lead + length,)."""
-    clip = np.empty(lead + length, np.float32)
+def _with_lead(sound: np.ndarray, start: int, length: int, lead: int) -> Iterator[tuple[slice, np.ndarray]]:
+    """Where in a clip of lead + length samples which samples of its sound go: `length` from `start` on, and the `lead` before them, as if
+    the sound repeated itself."""
     there = min(start, lead)
-    clip[lead - there :] = sound[start - there : start + length]
+    yield slice(lead - there, lead + length), sound[start - there : start + length]
     left = lead - there
     while left > 0:
         step = min(left, len(sound))
-        clip[left - step : left] = sound[len(sound) - step :]
+        yield slice(left - step, left), sound[len(sound) - step :]
         left -= step
-    return clip
 
 
 def prepare_foa(foa: np.ndarray, rate: int, audio: AudioConfig, rng: np.random.Generator | None = None) -> np.ndarray:
@@ -74,7 +86,7 @@ def prepare_foa(foa: np.ndarray, rate: int, audio: AudioConfig, rng: np.random.G
         DataError: W holds nothing but silence.
     """
     length = round(audio.clip_s * rate)
-    first, last = loud_part(foa[0], audio.strip_db)
+    first, last = loud_part(foa[0], audio.strip_db, peak_of(foa[0]))
     sound = repeat(foa[:, first:last], max(length, round(audio.min_s * rate)))
     spare = sound.shape[1] - length
     start = spare // 2 if rng is None else int(rng.integers(spare + 1))
@@ -90,17 +102,21 @@ def strip_silence(mono: np.ndarray, level_db: float) -> np.ndarray:
     Raises:
         DataError: nothing but zeros.
     """
-    first, last = loud_part(mono, level_db)
+    first, last = loud_part(mono, level_db, peak_of(mono))
     return mono[first:last]
 
 
-def loud_part(mono: np.ndarray, level_db: float) -> tuple[int, int]:
+def loud_part(mono: np.ndarray, level_db: float, peak: float) -> tuple[int, int]:
     """Start and end of what `strip_silence` leaves.
+
+    Args:
+        mono: (T,).
+        level_db: re the peak.
+        peak: `peak_of` it.
 
     Raises:
         DataError: nothing but zeros.
     """
-    peak = peak_of(mono)
     if not peak > 0:
         raise DataError("a clip is silent", "take it out of the corpus: nothing can be placed in a room")
     level = peak * 10 ** (level_db / 20)
@@ -123,16 +139,22 @@ def _first_loud(mono: np.ndarray, level: float) -> int:
 
 def repeat(sound: np.ndarray, length: int) -> np.ndarray:
     """The sound (…, T) over and over until it has at least `length` samples: exactly `length` if it had to be repeated."""
-    return sound if sound.shape[-1] >= length else sound.take(np.arange(length), axis=-1, mode="wrap")
+    samples = sound.shape[-1]
+    if samples >= length:
+        return sound
+    found = np.empty((*sound.shape[:-1], length), sound.dtype)
+    for start in range(0, length, samples):
+        count = min(samples, length - start)
+        found[..., start : start + count] = sound[..., :count]
+    return found
 
 
 def rms(mono: np.ndarray) -> float:
-    """Root mean square, summed in double precision."""
-    squares = np.empty(min(len(mono), BLOCK))
+    """Root mean square; squares are summed in the sound's own precision within each block, the blocks in double precision."""
     total = 0.0
-    for start in range(0, len(mono), BLOCK):  # in pieces that stay in the processor's cache
+    for start in range(0, len(mono), BLOCK):
         part = mono[start : start + BLOCK]
-        total += np.square(part, out=squares[: len(part)], dtype=np.float64).sum()
+        total += float(part @ part)
     return math.sqrt(total / len(mono))
 
 

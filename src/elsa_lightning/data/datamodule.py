@@ -24,11 +24,11 @@ from elsa_lightning.captions.attributes import SpatialWords, words_of_all
 from elsa_lightning.captions.templates import Drawn
 from elsa_lightning.data.cache_files import FeatureCache
 from elsa_lightning.data.captioning import Captioner, Tokenizer
-from elsa_lightning.data.datasets import CachedDataset, ClipDataset, SilentDataset, assemble
+from elsa_lightning.data.datasets import CachedDataset, ClipDataset, SilentDataset, assemble, collate
 from elsa_lightning.data.manifest import ClipRecord
 from elsa_lightning.data.masking import vary_log_mel
 from elsa_lightning.data.pairing import run_length
-from elsa_lightning.data.processes import single_thread, worker_context
+from elsa_lightning.data.processes import reading_worker, worker_context
 from elsa_lightning.data.readers import Corpus
 from elsa_lightning.data.recordings import internal_labels
 from elsa_lightning.data.sampling import EvaluationBatchSampler, KeyedBatchSampler
@@ -211,9 +211,9 @@ class SpatialAudioText(lightning.LightningDataModule):
         return DataLoader(
             self.dataset(split),
             batch_sampler=sampler,
-            collate_fn=functools.partial(assemble, use or split),
+            collate_fn=functools.partial(collate, use or split),
             num_workers=workers,
-            worker_init_fn=single_thread if workers else None,
+            worker_init_fn=reading_worker if workers else None,
             multiprocessing_context=worker_context() if workers else None,
             pin_memory=torch.cuda.is_available(),
         )

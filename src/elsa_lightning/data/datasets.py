@@ -7,7 +7,6 @@ worker's traceback. `SpatialAudioText` raises it.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -22,6 +21,7 @@ from elsa_lightning.data.pairing import Item, Pairing, example_key, turn_key
 from elsa_lightning.data.pcm import sounds_of
 from elsa_lightning.data.readers import Corpus
 from elsa_lightning.data.recordings import counted_labels
+from elsa_lightning.data.stacking import MEMORY, Packed, is_worker, stacked
 from elsa_lightning.data.types import AudioTextBatch
 from elsa_lightning.errors import DataError, ElsaError
 from elsa_lightning.features import Features
@@ -83,9 +83,29 @@ class ClipDataset:
     def __getitem__(self, at: tuple[int, int]) -> Example | ElsaError:
         epoch, index = at
         item = self.pairing.item(index, epoch)
-        record = self.records[item.clip]
+        return self._example(at, item, self.records[item.clip])
+
+    def __getitems__(self, ats: Sequence[tuple[int, int]]) -> list[Example | ElsaError]:
+        """A batch's examples (asked for by the DataLoader), prepared where they will lie in it; or the first fault alone."""
+        items = [self.pairing.item(index, epoch) for epoch, index in ats]
+        records = [self.records[item.clip] for item in items]
+        length, recordings = round(self.cfg.audio.clip_s * self.cfg.audio.sample_rate), sum(record.recorded for record in records)
+        mono = MEMORY.take((len(ats) - recordings, self.lead + length)) if recordings < len(ats) else None
+        foa = MEMORY.take((recordings, 4, length)) if recordings else None
+        rows = {recorded: iter(whole.numpy() if whole is not None else ()) for recorded, whole in ((False, mono), (True, foa))}
+        examples = Batched(mono, foa)
+        for at, item, record in zip(ats, items, records, strict=True):
+            example = self._example(at, item, record, next(rows[record.recorded]))
+            if isinstance(example, ElsaError):
+                return [example]
+            examples.append(example)
+        return examples
+
+    def _example(self, at: tuple[int, int], item: Item, record: ClipRecord, out: np.ndarray | None = None) -> Example | ElsaError:
+        """One example; its sound in `out`, if that is given."""
+        epoch, index = at
         try:
-            sound = self._prepared(item, record)
+            sound = self._prepared(item, record, out)
         except ElsaError as fault:
             return fault
         at = self.cfg.seed, self.split, epoch, index
@@ -96,16 +116,34 @@ class ClipDataset:
             return Example(item, key, record.with_captions(), label if counts else -1, foa=sound, turn_key=turn)
         return Example(item, key, record.with_captions(), label, sound, turn_key=turn)
 
-    def _prepared(self, item: Item, record: ClipRecord) -> np.ndarray:
+    def _prepared(self, item: Item, record: ClipRecord, out: np.ndarray | None) -> np.ndarray:
         rate = self.cfg.audio.sample_rate
         if self._last[0] != item.clip:  # versions of a clip are neighbours outside training and in a cache
+            self._last = (-1, None)  # its memory can be had again
             self._last = (item.clip, self.sounds.load(record, rate))
         try:
-            if record.recorded:
-                return prepare_foa(self._last[1], rate, self.cfg.audio, item.crop)
-            return prepare(self._last[1], rate, self.cfg.audio, item.crop, self.lead)
+            if not record.recorded:
+                return prepare(self._last[1], rate, self.cfg.audio, item.crop, self.lead, out)
+            sound = prepare_foa(self._last[1], rate, self.cfg.audio, item.crop)
         except DataError as fault:
             raise DataError(f"clip '{record.clip_id}' ({record.audio or self.corpus.name}): {fault.message}", fault.remedy) from fault
+        if out is None:
+            return sound
+        out[:] = sound
+        return out
+
+
+class Batched(list):
+    """Examples whose sounds lie in a batch's memory already.
+
+    Args:
+        mono: `(S, P + T)`, of those that have one, in order; None if none has.
+        recordings: `(R, 4, T)`, likewise.
+    """
+
+    def __init__(self, mono: torch.Tensor | None, recordings: torch.Tensor | None) -> None:
+        super().__init__()
+        self.mono, self.recordings = mono, recordings
 
 
 class CachedDataset:
@@ -176,8 +214,14 @@ class SilentDataset:
         return Example(item, example_key(*at), record, -1, spatial=spatial, turn_key=turn_key(self.negatives, *at))
 
 
+def collate(split: str, examples: Sequence[Example | ElsaError]) -> AudioTextBatch | Packed | ElsaError:
+    """The DataLoader's `collate_fn`: `assemble`, and packed in a worker process (what arrives is the batch)."""
+    batch = assemble(split, examples)
+    return Packed(batch) if is_worker() and not isinstance(batch, ElsaError) else batch
+
+
 def assemble(split: str, examples: Sequence[Example | ElsaError]) -> AudioTextBatch | ElsaError:
-    """A batch from examples: the DataLoader's `collate_fn`. The first fault, if there is one, takes the batch's place."""
+    """A batch from examples. The first fault, if there is one, takes the batch's place."""
     for example in examples:
         if isinstance(example, ElsaError):
             return example
@@ -194,32 +238,23 @@ def assemble(split: str, examples: Sequence[Example | ElsaError]) -> AudioTextBa
         room=_integers(item.room for item in items),
         is_spatial=torch.tensor([item.is_spatial for item in items]),
     )
+    if isinstance(examples, Batched):
+        batch.mono, batch.recordings = examples.mono, examples.recordings
+        return batch
     mono = [example.mono for example in examples if example.mono is not None]
     recordings = [example.foa for example in examples if example.foa is not None]
     if mono:
-        batch.mono = _stacked(mono)  # (S, P + T)
+        batch.mono = stacked(mono)  # (S, P + T)
     if recordings:
-        batch.recordings = _stacked(recordings)  # (R, 4, T)
+        batch.recordings = stacked(recordings)  # (R, 4, T)
     if mono or recordings:
         return batch
     batch.spatial = {name: torch.tensor([example.spatial[name] for example in examples]) for name in examples[0].spatial}
     if examples[0].log_mel is not None:
-        log_mel = torch.from_numpy(np.stack([example.log_mel for example in examples])).float()  # (B, 1, F, M)
-        intensity = torch.from_numpy(np.stack([example.intensity for example in examples])).float()  # (B, 6, F, K)
+        log_mel = stacked([example.log_mel for example in examples])  # (B, 1, F, M)
+        intensity = stacked([example.intensity for example in examples])  # (B, 6, F, K)
         batch.features = Features(log_mel, intensity)
     return batch
-
-
-def _stacked(arrays: Sequence[np.ndarray]) -> torch.Tensor:
-    """float32 arrays as one tensor; in a worker process in the memory that the training's process will read, without another copy."""
-    shape = (len(arrays), *arrays[0].shape)
-    if torch.utils.data.get_worker_info() is None:
-        stacked = torch.from_numpy(np.empty(shape, np.float32))  # numpy asks for large pages, which are quicker to get
-    else:
-        size = math.prod(shape)
-        stacked = torch.empty(0).set_(torch.UntypedStorage._new_shared(4 * size), 0, shape)  # as torch's default_collate does
-    np.stack(arrays, out=stacked.numpy())
-    return stacked
 
 
 def _integers(values) -> torch.Tensor:

@@ -32,14 +32,29 @@ def json_lines(path: pathlib.Path) -> Iterator[str]:
     Raises:
         DataError: pyarrow is not installed, or the file is not Parquet.
     """
+    for batch in batches(path, BATCH):
+        yield from lines_of(batch)
+
+
+def batches(path: pathlib.Path, rows: int) -> Iterator[Any]:
+    """The table's record batches of so many rows.
+
+    Raises:
+        DataError: pyarrow is not installed, or the file is not Parquet.
+    """
     arrow, parquet = _pyarrow(path)
-    encode = json.JSONEncoder(ensure_ascii=False, default=str).encode
     try:
         with parquet.ParquetFile(path) as file:
-            for batch in file.iter_batches(BATCH):
-                yield from map(encode, _rows(batch))
+            for batch in file.iter_batches(rows):
+                batch.validate(full=True)
+                yield batch
     except (OSError, arrow.ArrowException) as error:
         raise DataError(f"manifest {path} cannot be read ({error})", "write it again, as Parquet or as JSONL") from error
+
+
+def lines_of(batch: Any) -> Iterator[str]:
+    """A record batch's rows as lines of a JSONL manifest."""
+    return map(json.JSONEncoder(ensure_ascii=False, default=str).encode, _rows(batch))
 
 
 def write_table(path: pathlib.Path, rows: Iterable[dict[str, Any]]) -> None:

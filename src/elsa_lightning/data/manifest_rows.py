@@ -1,8 +1,8 @@
-"""A manifest of any size as a sequence of records, each made from its line when it is asked for. Imports no torch.
+"""A manifest of any size as a sequence of records, each made when it is asked for. Imports no torch.
 
     m.jsonl             mapped: all processes share its pages
     m.jsonl.index       where each clip's line lies (`manifest_index`), made by the first open, which checks all of it
-    m.parquet.jsonl     the rows of a Parquet manifest as lines, beside its index
+    m.parquet.index     the columns of a Parquet manifest (`manifest_columns`), mapped instead of it
 
 An index belongs to the content of its manifest (a hash): it is made anew when that changes, and may be deleted at any time. Where the
 manifest's folder cannot be written to, it goes to ~/.cache/elsa-lightning (or below $XDG_CACHE_HOME). A small JSONL manifest gets none.
@@ -11,30 +11,30 @@ manifest's folder cannot be written to, it goes to ~/.cache/elsa-lightning (or b
 from __future__ import annotations
 
 import codecs
-import contextlib
 import hashlib
 import logging
 import mmap
 import os
 import pathlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from elsa_lightning.data.index_file import read_arrays, write_arrays
 from elsa_lightning.data.manifest import ClipRecord, must_exist, parse_line, text_of
+from elsa_lightning.data.manifest_columns import Columns
 from elsa_lightning.data.manifest_index import Buffer, build_index
-from elsa_lightning.data.manifest_parquet import is_parquet, json_lines
+from elsa_lightning.data.manifest_parquet import is_parquet
+from elsa_lightning.data.manifest_table import build_columns
 
-VERSION = 1
+VERSION = 2
 """Of the checks that an index stands for: raised when a manifest that passed them may fail."""
 INDEXED_BYTES = 4 << 20
 """JSONL manifests smaller than this are checked at each opening (a fraction of a second)."""
 BLOCK = 1 << 22
-Opened = tuple[Buffer, dict[str, Any], dict[str, np.ndarray]]
-"""Lines, what is known of them as a whole, and where each is."""
+Opened = tuple[dict[str, Any], dict[str, np.ndarray]]
+"""What is known of all clips as a whole, and an index' arrays."""
 LOG = logging.getLogger(__name__)
 
 
@@ -50,7 +50,7 @@ class ManifestRows(Sequence[ClipRecord]):
 
     def __init__(self, opened: OpenedManifest, split: str = "") -> None:
         self.opened, self.which = opened, split
-        self._rows = opened.arrays[f"rows_{split}"] if split else range(len(opened.arrays["start"]))
+        self._rows = opened.arrays[f"rows_{split}"] if split else range(opened.about["clips"])
 
     def __reduce__(self):
         return ManifestRows, (self.opened, self.which)
@@ -69,8 +69,25 @@ class ManifestRows(Sequence[ClipRecord]):
         return (self.opened.record(int(row)) for row in self._rows)
 
 
+class Lines:
+    """Records from a JSONL manifest's lines.
+
+    Args:
+        lines: the manifest.
+        arrays: `start` and `size` of each clip's line, bytes.
+    """
+
+    def __init__(self, lines: Buffer, arrays: dict[str, np.ndarray]) -> None:
+        self.lines, self.start, self.size = lines, arrays["start"], arrays["size"]
+
+    def record(self, at: int, where: str, needs_audio: bool) -> ClipRecord:
+        """A line's record; `where` names it in messages."""
+        start = int(self.start[at])
+        return parse_line(self.lines[start : start + int(self.size[at])].decode(), where, needs_audio)
+
+
 class OpenedManifest:
-    """The lines of a checked manifest.
+    """A checked manifest.
 
     Args:
         path: of the manifest.
@@ -79,6 +96,7 @@ class OpenedManifest:
 
     Attributes:
         about: numbers of clips, labels and licences (`manifest_index.build_index`).
+        arrays: for each split `rows_<split>`, and what its format keeps.
 
     Raises:
         DataError: see `read_manifest`.
@@ -91,11 +109,14 @@ class OpenedManifest:
         known = stamp is not None and stamp[:2] == (status.st_size, status.st_mtime_ns)
         self.stamp = stamp if known else (status.st_size, status.st_mtime_ns, _content_hash(path))
         self._last: tuple[int, ClipRecord | None] = (-1, None)
-        if not is_parquet(path) and status.st_size < INDEXED_BYTES:
-            self.lines: Buffer = path.read_bytes()
-            self.about, self.arrays = build_index(path, self.lines, needs_audio)
+        table = is_parquet(path)
+        if not table and status.st_size < INDEXED_BYTES:
+            lines: Buffer = path.read_bytes()
+            self.about, self.arrays = build_index(path, lines, needs_audio)
         else:
-            self.lines, self.about, self.arrays = self._kept(verify=not known) or self._indexed()
+            lines = b"" if table else _mapped(path)
+            self.about, self.arrays = self._kept(verify=not known) or self._indexed(lines)
+        self._clips = Columns(self.arrays) if table else Lines(lines, self.arrays)
 
     def __reduce__(self):
         return OpenedManifest, (self.path, self.needs_audio, self.stamp)
@@ -103,9 +124,7 @@ class OpenedManifest:
     def record(self, row: int) -> ClipRecord:
         """One clip."""
         if self._last[0] != row:  # who asks for a clip asks for it again
-            start = int(self.arrays["start"][row])
-            line = self.lines[start : start + int(self.arrays["size"][row])].decode()
-            self._last = (row, parse_line(line, f"manifest {self.path}, clip {row + 1}", self.needs_audio))
+            self._last = (row, self._clips.record(row, f"manifest {self.path}, clip {row + 1}", self.needs_audio))
         return self._last[1]
 
     @property
@@ -114,28 +133,28 @@ class OpenedManifest:
 
     def _kept(self, verify: bool) -> Opened | None:
         for place in _places(self.path, self.stamp[2]):
-            found = read_arrays(place.index, self._wanted, verify)
+            found = read_arrays(place, self._wanted, verify)
             if found is not None:
-                lines = _mapped(place.lines)
-                if len(lines) == found[0]["bytes"]:
-                    return lines, *found
+                return found
         return None
 
-    def _indexed(self) -> Opened:
+    def _indexed(self, lines: Buffer) -> Opened:
         """Check all of it, and keep the index where there is a place for it."""
+        if is_parquet(self.path):
+            about, arrays = build_columns(self.path, self.needs_audio)
+        else:
+            about, arrays = build_index(self.path, lines, self.needs_audio)
+        about |= self._wanted
         places = _places(self.path, self.stamp[2])
-        lines = _lines_of_table(self.path, places) if is_parquet(self.path) else _mapped(self.path)
-        about, arrays = build_index(self.path, lines, self.needs_audio)
-        about |= self._wanted | {"bytes": len(lines)}
         for place in places:
             try:
-                place.index.parent.mkdir(parents=True, exist_ok=True)
-                write_arrays(place.index, about, arrays)
-                return lines, about, arrays
+                place.parent.mkdir(parents=True, exist_ok=True)
+                write_arrays(place, about, arrays)
             except OSError:
                 continue
-        LOG.warning("no place for the index of %s (tried %s): each process checks all of it", self.path, places[-1].index.parent)
-        return lines, about, arrays
+            return read_arrays(place, self._wanted, verify=False) or (about, arrays)  # mapped: shared, and no memory of its own
+        LOG.warning("no place for the index of %s (tried %s): each process checks all of it", self.path, places[-1].parent)
+        return about, arrays
 
 
 def open_manifest(path: str | pathlib.Path, needs_audio: bool = True) -> OpenedManifest:
@@ -151,43 +170,10 @@ def open_manifest(path: str | pathlib.Path, needs_audio: bool = True) -> OpenedM
     return OpenedManifest(pathlib.Path(path), needs_audio)
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where an index can lie.
-
-    Args:
-        index: its file.
-        lines: the clips' lines: the manifest itself, or a Parquet manifest's rows beside the index.
-    """
-
-    index: pathlib.Path
-    lines: pathlib.Path
-
-
-def _places(path: pathlib.Path, digest: str) -> list[Place]:
-    """Beside the manifest, or in the user's cache."""
+def _places(path: pathlib.Path, digest: str) -> list[pathlib.Path]:
+    """Where an index can lie: beside the manifest, or in the user's cache."""
     home = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "elsa-lightning"
-    stems = (path.with_name(path.name), home / digest)
-    table = is_parquet(path)
-    return [Place(stem.with_name(f"{stem.name}.index"), stem.with_name(f"{stem.name}.jsonl") if table else path) for stem in stems]
-
-
-def _lines_of_table(path: pathlib.Path, places: Sequence[Place]) -> Buffer:
-    """A Parquet manifest's rows as lines, in a file if there is a place for one."""
-    for place in places:
-        temporary = place.lines.with_name(f".{place.lines.name}.{os.getpid()}.tmp")
-        try:
-            place.lines.parent.mkdir(parents=True, exist_ok=True)
-            with open(temporary, "w", encoding="utf-8", newline="\n") as file:
-                file.writelines(line + "\n" for line in json_lines(path))
-            os.replace(temporary, place.lines)
-            return _mapped(place.lines)
-        except OSError:
-            continue
-        finally:
-            with contextlib.suppress(OSError):
-                temporary.unlink(missing_ok=True)
-    return "".join(line + "\n" for line in json_lines(path)).encode()
+    return [path.with_name(f"{path.name}.index"), home / f"{digest}.index"]
 
 
 def _mapped(path: pathlib.Path) -> Buffer:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import multiprocessing
+import sys
 from multiprocessing.context import BaseContext
 
 PRELOAD = ["elsa_lightning.data.rendering"]
@@ -16,6 +18,21 @@ def worker_context() -> BaseContext:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(PRELOAD)
     return context
+
+
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+"""Names of settings of glibc's `mallopt` (malloc.h)."""
+
+
+def reading_worker(worker: int = 0) -> None:
+    """One thread, and freed memory is kept: sounds of some megabytes come and go, and getting fresh pages for each from the system takes a
+    good part of the time that decoding does. (A DataLoader's `worker_init_fn`. Without glibc the system's way of allocating stays.)
+    """
+    single_thread(worker)
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt is not None:
+        mallopt(_MMAP_THRESHOLD, 32 << 20)  # the most that it takes
+        mallopt(_TRIM_THRESHOLD, 256 << 20)
 
 
 def single_thread(_worker: int = 0) -> None:

@@ -105,12 +105,12 @@ def refuse_misspelt(names: Iterable[str], where: str) -> None:
         DataError: naming the column and what it should be.
     """
     for name in names:
-        if name not in _COLUMNS and (meant := _meant(name)):
+        if name not in _COLUMNS and (meant := meant_by(name)):
             raise DataError(f"{where}: there is no column '{name}'", f"write '{meant}', or rename it if it is something else")
 
 
 @functools.lru_cache(maxsize=4096)
-def _meant(name: str) -> str:
+def meant_by(name: str) -> str:
     """The spatial column that an unknown name nearly is, or empty."""
     if name in ("end_s", "stop_s"):
         return "duration_s"
