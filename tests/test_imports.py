@@ -30,6 +30,7 @@ TORCH_FREE = {
     "cli_data",
     "cli_doctor",
     "cli_download",
+    "cli_model",
     "cli_prepare",
     "cli_progress",
     "cli_recorded",
@@ -53,6 +54,12 @@ TORCH_FREE = {
 }
 TORCH_FREE_PACKAGES = {
     "foley",
+    "api.answers",
+    "api.audio",
+    "api.card",
+    "api.config_file",
+    "api.sources",
+    "api.windows",
     "captions",
     "data.download.get",
     "data.manifest_parquet",
@@ -65,6 +72,7 @@ TORCH_FREE_PACKAGES = {
     "data.trust",
 }
 
+_PLAIN = {"errors", "schema", "config", "atomic", "version", "weights"}
 MAY_IMPORT = {
     "acoustics": {"errors", "schema", "seeding", "atomic"},
     "features": {"errors", "schema", "seeding", "acoustics"},
@@ -74,6 +82,7 @@ MAY_IMPORT = {
     "metrics": {"errors", "schema", "seeding", "acoustics", "losses"},
     "data": {"errors", "schema", "seeding", "atomic", "locks", "provenance", "version", "acoustics", "features", "captions", "foley"},
     "models": {"errors", "schema", "seeding", "weights", "acoustics", "features"},
+    "api": {*_PLAIN, "acoustics", "features", "captions", "losses", "models", "data"},
 }
 """Package → what it may import besides itself."""
 
