@@ -30,6 +30,7 @@ TORCH_FREE = {
     "cli_data",
     "cli_doctor",
     "cli_download",
+    "cli_index",
     "cli_model",
     "cli_prepare",
     "cli_progress",
@@ -70,6 +71,7 @@ TORCH_FREE_PACKAGES = {
     "data.pcm",
     "data.recorded",
     "data.trust",
+    "search.index_folder",
 }
 
 _PLAIN = {"errors", "schema", "config", "atomic", "version", "weights"}
@@ -83,6 +85,7 @@ MAY_IMPORT = {
     "data": {"errors", "schema", "seeding", "atomic", "locks", "provenance", "version", "acoustics", "features", "captions", "foley"},
     "models": {"errors", "schema", "seeding", "weights", "acoustics", "features"},
     "api": {*_PLAIN, "acoustics", "features", "captions", "losses", "models", "data"},
+    "search": {*_PLAIN, "data", "api"},
 }
 """Package → what it may import besides itself."""
 
