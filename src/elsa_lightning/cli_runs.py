@@ -11,10 +11,11 @@ from elsa_lightning.cli_config import DEFAULT_EXPERIMENT, add_overrides, load
 
 def add(commands: Any) -> None:
     """Add the commands."""
-    train = commands.add_parser("train", help="train and evaluate one experiment")
+    train = commands.add_parser("train", help="train and evaluate one experiment; --export its model")
     train.add_argument("experiment", nargs="?", default=DEFAULT_EXPERIMENT, help=f"its YAML file (default: {DEFAULT_EXPERIMENT})")
     add_overrides(train)
     train.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help="folder of all runs (default: runs)")
+    train.add_argument("--export", type=Path, metavar="DIR", help="then write the model to this folder (elsa model export)")
     train.set_defaults(command=_train)
     stage = commands.add_parser("stage", help="work on one planned run folder (what the other commands start)")
     stage.add_argument("folder", type=Path, metavar="RUN_DIR", help="runs/<stage>/<fingerprint>")
@@ -31,6 +32,10 @@ def _train(arguments: argparse.Namespace) -> int:
     from elsa_lightning.scheduler import Scheduler
     from elsa_lightning.stages_plan import plan_run
 
+    if arguments.export is not None:
+        from elsa_lightning.api.config_file import check_replaceable
+
+        check_replaceable(arguments.export.expanduser())  # before hours of work
     experiment = load(arguments).experiment
     stages = plan_run(experiment, content_hash(experiment.data.corpus))
     outcome = Scheduler(stages, arguments.runs).run()
@@ -40,6 +45,10 @@ def _train(arguments: argparse.Namespace) -> int:
         for key, value in run.metrics()["metrics"].items():
             print(f"{key:{width}s}  {value:.4g}")
         print("\n".join(f"{ref.stage:15s} {arguments.runs / ref.run_id}" for ref in stages))
+        if arguments.export is not None:
+            from elsa_lightning.cli_model import export_to
+
+            export_to(run.folder, arguments.export)
     for name, cause in outcome.failed.items():
         print(f"FAILED {name}\n{cause}")
     return outcome.exit_code

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from elsa_lightning.errors import ConfigError, DataError
-from elsa_lightning.models import Elsa
+from elsa_lightning.models import ElsaModel
 from elsa_lightning.models.semantic import build_semantic
 from elsa_lightning.models.text import build_text
 from elsa_lightning.schema import CoordCnnConfig, HtsatConfig, ModelConfig, RobertaConfig
@@ -144,7 +144,7 @@ def test_with_the_projections_elsa_starts_as_clap(kind, clap, features, random_f
         spatial=CoordCnnConfig(channels=[4, 8], hidden=[16]),
         embedding=24,
     )
-    model, batch = Elsa(cfg, features).eval(), random_features(2, 64)
+    model, batch = ElsaModel(cfg, features).eval(), random_features(2, 64)
     with torch.no_grad():
         out = clap(input_features=batch.log_mel, **tokens)
         torch.testing.assert_close(model.embed_audio(batch), out.audio_embeds, atol=1e-6, rtol=0)
@@ -153,7 +153,7 @@ def test_with_the_projections_elsa_starts_as_clap(kind, clap, features, random_f
     assert model.audio_projection[0].weight.grad[:, 32:].abs().max() > 0  # the spatial columns learn from the first step on
     cfg.embedding = 16
     with pytest.raises(ConfigError, match=r"projects 32 → 24 → 24.*(?s:.)*model\.embedding=24"):
-        Elsa(cfg, features)
+        ElsaModel(cfg, features)
 
 
 def test_a_projection_that_is_not_there_is_refused(clap, features, tmp_path):

@@ -8,7 +8,7 @@ import os
 import pytest
 import torch
 
-from elsa_lightning.models import Elsa, economy
+from elsa_lightning.models import ElsaModel, economy
 from elsa_lightning.models.economy import blocks_of, compile_blocks
 from elsa_lightning.schema import ModelConfig, RobertaConfig
 
@@ -28,7 +28,7 @@ def tokens():
 def step(cfg, features, batch, tokens):
     """Outputs and gradients of one training step from the same weights and the same dropout."""
     torch.manual_seed(0)
-    model = Elsa(cfg, features).train()
+    model = ElsaModel(cfg, features).train()
     torch.manual_seed(1)
     outputs = model(batch, tokens)
     sum(value.square().sum() + value.sum() for value in outputs.values()).backward()
@@ -53,7 +53,7 @@ def test_gradients_with_activation_checkpointing_are_the_same(monkeypatch, tower
 
 def test_nothing_is_recomputed_without_gradients(monkeypatch, towers, features, random_features, tokens):
     monkeypatch.setattr(economy, "checkpoint", lambda *a, **k: pytest.fail("recomputed"))
-    model = Elsa(dataclasses.replace(towers, activation_checkpointing=True), features)
+    model = ElsaModel(dataclasses.replace(towers, activation_checkpointing=True), features)
     with torch.no_grad():
         model.train()(random_features(3, 64), tokens)
     model.eval()(random_features(3, 64), tokens)
@@ -77,7 +77,7 @@ def test_compiled_blocks_give_the_same_outputs_and_gradients(towers, features, r
 
     def run(compiled):
         torch.manual_seed(0)
-        model = Elsa(towers, features).eval()  # dropout draws other numbers once compiled
+        model = ElsaModel(towers, features).eval()  # dropout draws other numbers once compiled
         for tower in (model.semantic, model.text) if compiled else ():
             compile_blocks(blocks_of(tower.model), backend)
         outputs = model(batch, tokens)
@@ -95,5 +95,5 @@ def test_compiled_blocks_give_the_same_outputs_and_gradients(towers, features, r
 def test_model_compile_reaches_every_block(monkeypatch, towers, features):
     compiled = []
     monkeypatch.setattr(torch.nn.Module, "compile", lambda module, **options: compiled.append(module))
-    model = Elsa(dataclasses.replace(towers, compile=True), features)
+    model = ElsaModel(dataclasses.replace(towers, compile=True), features)
     assert compiled == blocks_of(model.semantic.model) + blocks_of(model.text.model) and len(compiled) == 3 + 2

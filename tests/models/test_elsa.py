@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from elsa_lightning.errors import ConfigError
-from elsa_lightning.models import Elsa, build_tokenizer, parameter_table
+from elsa_lightning.models import ElsaModel, build_tokenizer, parameter_table
 from elsa_lightning.models.heads import RegressionHeads
 from elsa_lightning.models.projection import Projection, unit
 from elsa_lightning.schema import FeatureConfig, ModelConfig, StaticIntensityConfig
@@ -26,7 +26,7 @@ def total_loss(outputs: dict[str, torch.Tensor]) -> torch.Tensor:
 
 def test_the_papers_model_has_the_papers_sizes():
     with torch.device("meta"):  # shapes without memory
-        model = Elsa(ModelConfig(), FeatureConfig())
+        model = ElsaModel(ModelConfig(), FeatureConfig())
     table = parameter_table(model)
     for part, paper, tolerance in (("semantic", 30e6, 0.1), ("text", 125e6, 0.01), ("spatial", 485_828, 0.01), ("total", 158e6, 0.03)):
         assert abs(table[part] / paper - 1) < tolerance, (part, table[part])
@@ -37,7 +37,7 @@ def test_the_papers_model_has_the_papers_sizes():
 
 @pytest.mark.slow
 def test_the_papers_model_makes_a_step_on_a_cpu(random_features):
-    model = Elsa(ModelConfig(), FeatureConfig())
+    model = ElsaModel(ModelConfig(), FeatureConfig())
     tokens = {"input_ids": torch.randint(3, 50000, (2, 8)), "attention_mask": torch.ones(2, 8, dtype=torch.long)}
     outputs = model(random_features(2, 101, bands=513), tokens)
     assert outputs["audio"].shape == outputs["text"].shape == (2, 512)
@@ -50,7 +50,7 @@ def test_the_papers_model_makes_a_step_on_a_cpu(random_features):
 @pytest.fixture
 def model(tiny_model, features):
     torch.manual_seed(0)
-    return Elsa(tiny_model, features)
+    return ElsaModel(tiny_model, features)
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def test_an_example_does_not_depend_on_its_batch(model, tokens, random_features,
 
 def test_every_parameter_learns_also_with_static_vectors(tiny_model, features, tokens, random_features):
     tiny_model.spatial = StaticIntensityConfig(bands=8)
-    model = Elsa(tiny_model, features)
+    model = ElsaModel(tiny_model, features)
     assert parameter_table(model)["spatial"] == 0
     total_loss(model(random_features(3, 50), tokens)).backward()
     assert all(p.grad is not None and p.grad.any() for p in model.parameters())
@@ -129,14 +129,14 @@ def test_the_temperature_stays_in_its_range(model):
 def test_a_temperature_outside_its_range_is_refused(tiny_model, features, temperature):
     tiny_model.temperature = temperature
     with pytest.raises(ConfigError, match=r"model\.temperature"):
-        Elsa(tiny_model, features)
+        ElsaModel(tiny_model, features)
 
 
 def test_weights_round_trip_through_a_file(model, tiny_model, features, tokens, random_features, tmp_path):
     batch = random_features(3, 50)
     model.train()(batch, tokens)  # moves the running statistics
     torch.save(model.state_dict(), tmp_path / "weights.pt")
-    again = Elsa(tiny_model, features)
+    again = ElsaModel(tiny_model, features)
     again.load_state_dict(torch.load(tmp_path / "weights.pt", weights_only=True))
     with torch.no_grad():
         first, second = model.eval()(batch, tokens), again.eval()(batch, tokens)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from elsa_lightning.features import Features
-from elsa_lightning.models import Elsa, build_tokenizer, parameter_table
+from elsa_lightning.models import ElsaModel, build_tokenizer, parameter_table
 from elsa_lightning.schema import WhatWhereConfig
 
 CAPTIONS = ["A dog barks on the left.", "Rain", "Somewhere."]
@@ -15,7 +15,7 @@ CAPTIONS = ["A dog barks on the left.", "Rain", "Somewhere."]
 
 def build(tiny_model, features, **values):
     torch.manual_seed(0)
-    return Elsa(dataclasses.replace(tiny_model, what_where=WhatWhereConfig(**values)), features).eval()
+    return ElsaModel(dataclasses.replace(tiny_model, what_where=WhatWhereConfig(**values)), features).eval()
 
 
 @pytest.fixture

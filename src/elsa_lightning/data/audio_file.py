@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 
 import numpy as np
@@ -43,7 +44,7 @@ def read_audio(path: str | pathlib.Path, sample_rate: int, channels: int = 1, st
     if path.stat().st_size == 0:
         raise DataError(f"audio file {path} is empty (0 bytes)", "copy it again from its source")
     try:
-        with soundfile.SoundFile(path) as file:
+        with soundfile.SoundFile(os.fsencode(path)) as file:  # as bytes: a name may be no text
             truncated = end_is_missing(path, file)
             if not truncated:
                 _check_header(path, file, channels)

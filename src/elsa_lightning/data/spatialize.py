@@ -108,11 +108,16 @@ class Spatializer(nn.Module):
 
     def policy(self, foa: Tensor, is_spatial: Tensor) -> Tensor:
         """Channels of non-spatial examples: W in all four (the paper), or silent dipoles."""
-        plain = torch.zeros_like(foa)
-        plain[:, W] = foa[:, W]
-        if self.mono_policy == "copy":
-            plain = foa[:, W : W + 1].expand_as(foa)
-        return torch.where(is_spatial[:, None, None], foa, plain)
+        return torch.where(is_spatial[:, None, None], foa, without_place(foa[:, W], self.mono_policy))
+
+
+def without_place(w: Tensor, mono_policy: str) -> Tensor:
+    """`(B, 4, T)` of sounds `(B, T)` that come from nowhere: W in all channels (`copy`), or silent dipoles (`zero`)."""
+    if mono_policy == "copy":
+        return w[:, None].expand(-1, CHANNELS, -1)
+    foa = w.new_zeros(len(w), CHANNELS, w.shape[1])
+    foa[:, W] = w
+    return foa
 
 
 def level(foa: Tensor) -> Tensor:

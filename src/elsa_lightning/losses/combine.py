@@ -68,7 +68,7 @@ class ElsaLoss:
         """The total to minimise and the unweighted, detached terms to log.
 
         Args:
-            outputs: of `Elsa.forward`: `audio`, `text (B, E)`, `logit_scale` (1 / temperature), `direction (B, 3)`, `distance (B,)`,
+            outputs: of `ElsaModel.forward`: `audio`, `text (B, E)`, `logit_scale` (1 / temperature), `direction (B, 3)`, `distance (B,)`,
                 `area (B,)`; with the sigmoid form also `logit_bias`; for the spaces beside the joint one `what_audio`, `what_text (B, W)`,
                 `what_logit_scale`, … ; only those of the terms in use are read.
             targets: the batch.

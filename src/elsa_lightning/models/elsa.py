@@ -26,27 +26,29 @@ MAX_LOG_SCALE = math.log(100)
 """Largest log-scale of the logits: a temperature of 0.01 (CLIP)."""
 
 
-class Elsa(nn.Module):
-    """Audio and text in one space.
+class ElsaModel(nn.Module):
+    """Audio and text in one space: the network alone. (`elsa_lightning.Elsa` is what reads files and texts with it.)
 
     Branches and towers run in the ambient autocast precision; embeddings, heads and scale are always float32.
 
     Args:
         cfg: variants and sizes.
         features: sizes of the features that the branches read.
+        encoders: ready encoders by tower (`semantic`, `text`), as `encoders` gives them; others are made from `cfg`.
 
     Raises:
         ConfigError: a temperature outside [0.01, 1], or sizes that do not fit each other.
         DataError: a checkpoint that cannot be had.
     """
 
-    def __init__(self, cfg: ModelConfig, features: FeatureConfig) -> None:
+    def __init__(self, cfg: ModelConfig, features: FeatureConfig, encoders: Mapping[str, nn.Module] | None = None) -> None:
         super().__init__()
+        encoders = encoders or {}
         if not 0.01 <= cfg.temperature <= 1:
             raise ConfigError(f"model.temperature = {cfg.temperature} is outside [0.01, 1]", "0.07 is the usual start")
-        self.semantic = build_semantic(cfg.semantic, features)
+        self.semantic = build_semantic(cfg.semantic, features, encoders.get("semantic"))
         self.spatial = build_spatial(cfg.spatial, features)
-        self.text = build_text(cfg.text)
+        self.text = build_text(cfg.text, encoders.get("text"))
         self.audio_projection = Projection(self.semantic.width + self.spatial.width, cfg.embedding, cfg.embedding)
         self.text_projection = Projection(self.text.width, cfg.embedding, cfg.embedding)
         for tower, projection, key in (
@@ -75,7 +77,7 @@ class Elsa(nn.Module):
             getattr(self, name).requires_grad_(False)
         self.train(self.training)
 
-    def train(self, mode: bool = True) -> Elsa:
+    def train(self, mode: bool = True) -> ElsaModel:
         """Set the mode of what is trained; frozen towers stay in evaluation mode."""
         super().train(mode)
         for name in self.frozen:
@@ -146,7 +148,7 @@ class Elsa(nn.Module):
         return outputs
 
 
-def parameter_table(model: Elsa) -> dict[str, int]:
+def parameter_table(model: ElsaModel) -> dict[str, int]:
     """Numbers of parameters by part, then `total`, and `trainable` without what is frozen."""
     parts = {
         "semantic": model.semantic,

@@ -28,6 +28,7 @@ class HtsatBranch(nn.Module):
     Args:
         cfg: sizes, or a checkpoint that brings its own.
         features: for the number of mel bands.
+        encoder: a ClapAudioModel that is there already, instead of one from `cfg`.
 
     Attributes:
         width: of the output.
@@ -38,10 +39,12 @@ class HtsatBranch(nn.Module):
         DataError: a checkpoint that cannot be had or is of another model.
     """
 
-    def __init__(self, cfg: HtsatConfig, features: FeatureConfig) -> None:
+    def __init__(self, cfg: HtsatConfig, features: FeatureConfig, encoder: nn.Module | None = None) -> None:
         super().__init__()
         self.projection = None
-        if cfg.checkpoint:
+        if encoder is not None:
+            self.model = encoder
+        elif cfg.checkpoint:
             self.model, self.projection = pretrained_audio(cfg.checkpoint, cfg.spec_size, cfg.projection)
             self.model.train()
         else:
@@ -138,8 +141,12 @@ def halve(x: Tensor, smallest: tuple[int, int], average: bool = False) -> Tensor
 SEMANTIC = {HtsatConfig: HtsatBranch, SemanticCnnConfig: CnnBranch}
 
 
-def build_semantic(cfg: HtsatConfig | SemanticCnnConfig, features: FeatureConfig) -> HtsatBranch | CnnBranch:
-    """The semantic branch for a config; `.width` is the width of its output."""
+def build_semantic(
+    cfg: HtsatConfig | SemanticCnnConfig, features: FeatureConfig, encoder: nn.Module | None = None
+) -> HtsatBranch | CnnBranch:
+    """The semantic branch for a config, of HTSAT around an `encoder` that is there already; `.width` is the width of its output."""
     if type(cfg) not in SEMANTIC:
         raise ConfigError(f"model.semantic: no branch for {type(cfg).__name__}", "choose htsat or cnn")
+    if encoder is not None:
+        return HtsatBranch(cfg, features, encoder)
     return SEMANTIC[type(cfg)](cfg, features)

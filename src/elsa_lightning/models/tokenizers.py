@@ -40,6 +40,10 @@ class HashTokenizer:
         rows = [[1, *map(self._id, _WORD.findall(caption.lower()))][: self.max_tokens] for caption in captions]
         return _pad(rows, 0)
 
+    def lengths(self, captions: Sequence[str]) -> list[int]:
+        """Tokens of each caption if none were cut."""
+        return [1 + len(_WORD.findall(caption.lower())) for caption in captions]
+
 
 def _pad(rows: list[list[int]], padding: int) -> dict[str, Tensor]:
     """Rows of ids, padded on the right to the next multiple of 8."""
@@ -78,6 +82,10 @@ class PretrainedTokenizer:
         # transformers pads to multiples of 8 only below limits that are multiples of 8, so padding is ours
         rows = self.tokenizer(list(captions), truncation=True, max_length=self.max_tokens)["input_ids"] if len(captions) else []
         return _pad(rows, self.tokenizer.pad_token_id)
+
+    def lengths(self, captions: Sequence[str]) -> list[int]:
+        """Tokens of each caption if none were cut."""
+        return [len(row) for row in self.tokenizer(list(captions), verbose=False)["input_ids"]] if len(captions) else []
 
 
 def minilm_folder() -> Path:

@@ -19,7 +19,7 @@ from elsa_lightning.losses.places import Places
 from elsa_lightning.losses.spatial import TargetScale, known
 from elsa_lightning.metrics.accumulate import LocalizationMetric, RetrievalMetric
 from elsa_lightning.metrics.retrieval import caption_groups
-from elsa_lightning.models.elsa import Elsa
+from elsa_lightning.models.elsa import ElsaModel
 from elsa_lightning.schema import Experiment
 from elsa_lightning.seeding import seed_of
 from elsa_lightning.training.finite import gradient_fault, loss_fault
@@ -60,7 +60,7 @@ class ElsaModule(lightning.LightningModule):
         super().__init__()
         self.cfg, self.total_steps = cfg, total_steps
         self.front_end = FrontEnd(cfg.features, cfg.audio.sample_rate)
-        self.model = Elsa(cfg.model, cfg.features)
+        self.model = ElsaModel(cfg.model, cfg.features)
         self.model.freeze(frozen_towers(cfg.optim))
         self.loss = ElsaLoss(cfg.loss, scales)
         if cfg.loss.clip.form == "sigmoid":
@@ -98,7 +98,7 @@ class ElsaModule(lightning.LightningModule):
         torch.manual_seed(seed_of("dropout", self.cfg.seed, self.global_step, self.global_rank * chunks + chunk))
 
     def forward(self, batch: AudioTextBatch) -> dict[str, Tensor]:
-        """Everything that the losses need, see `Elsa.forward`; with the sigmoid form also the `logit_bias` of each space."""
+        """Everything that the losses need, see `ElsaModel.forward`; with the sigmoid form also the `logit_bias` of each space."""
         outputs = self.model(self.features(batch), batch.tokens, batch.text_tokens)
         if self.cfg.loss.clip.form == "sigmoid":
             outputs["logit_bias"] = self.logit_bias.float()
