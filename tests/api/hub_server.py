@@ -36,7 +36,8 @@ class _Hub(BaseHTTPRequestHandler):
         elif path == "/api/repos/create":
             asked = json.loads(body)
             name = "/".join(filter(None, (asked.get("organization"), asked["name"])))
-            self.server.created.append((name, asked.get("private")))
+            private = asked.get("private") or asked.get("visibility") == "private"  # as versions of the client say it
+            self.server.created.append((name, bool(private)))
             files.setdefault(name, {})
             self._json({"url": f"http://{self.headers['Host']}/{name}"})
         elif path == "/api/validate-yaml":
