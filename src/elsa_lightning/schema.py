@@ -30,6 +30,7 @@ from elsa_lightning.schema_model import (
     HtsatConfig,
     MiniLmConfig,
     ModelConfig,
+    NoSpatialConfig,
     RobertaConfig,
     SemanticCnnConfig,
     StaticIntensityConfig,
@@ -73,6 +74,7 @@ __all__ = [
     "MeasuredRoomsConfig",
     "MiniLmConfig",
     "ModelConfig",
+    "NoSpatialConfig",
     "OptimConfig",
     "PretrainingConfig",
     "RangeConfig",
@@ -113,7 +115,7 @@ class Experiment:
 VARIANTS: dict[str, dict[str, type]] = {
     "data.corpus": {"foley": FoleyConfig, "esc50": Esc50Config, "manifest": ManifestConfig},
     "model.semantic": {"htsat": HtsatConfig, "cnn": SemanticCnnConfig},
-    "model.spatial": {"coord_cnn": CoordCnnConfig, "static_iv": StaticIntensityConfig},
+    "model.spatial": {"coord_cnn": CoordCnnConfig, "static_iv": StaticIntensityConfig, "none": NoSpatialConfig},
     "model.text": {"roberta": RobertaConfig, "minilm": MiniLmConfig, "tiny": TinyTextConfig},
 }
 """Choice nodes: key → variant name → its dataclass."""
@@ -121,6 +123,7 @@ VARIANTS: dict[str, dict[str, type]] = {
 CHOICES: dict[str, tuple[str, ...]] = {
     "rooms.engine": ("shoebox", "pyroomacoustics", "pyroomacoustics_images"),
     "rooms.mode": ("bank", "pool", "fresh"),
+    "rooms.test_rooms": ("unseen", "seen"),
     "rooms.measured.test": ("simulated", "measured", "both"),
     "data.rendering": ("stream", "cached"),
     "data.text_states": ("live", "shared"),
@@ -166,11 +169,13 @@ _AUGMENTATION = (
 )
 LATER: dict[str, Any] = {
     **{f"augmentation.{name}": getattr(AugmentationConfig(), name) for name in _AUGMENTATION},
+    "data.eval_mono": False,
     "data.pcm_precision": "float32",  # holds what the files hold
     "features.mel.int16": False,
     "loss.clip.form": "softmax",
     "loss.clip.multi_positive": False,
     "model.semantic.projection": False,
+    "model.spatial.reactive": True,
     "model.text.projection": False,
     "optim.lr_scale.semantic": 1.0,
     "optim.lr_scale.spatial": 1.0,
@@ -178,6 +183,7 @@ LATER: dict[str, Any] = {
     "pretraining.optimizer": "adamw",
     "pretraining.targets": "regression",
     "rooms.near_balance": 1.0,
+    "rooms.test_rooms": "unseen",
     "trainer.chunks": 1,
 }
 """Keys that came later → value at which nothing changes: there they are no part of an identity, so that results of before stay valid."""

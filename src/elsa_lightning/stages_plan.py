@@ -8,6 +8,8 @@
     (features_* only with `data.rendering: cached`; text_states only with `data.text_states: shared` and a frozen text encoder beside
     them; pretraining only with `pretraining.steps` and a learned branch, third_octaves only for its `pretraining.targets: paper`)
 
+`evaluate` is what a row of a table is about; `PRODUCERS` are further ends, of tables that need no training.
+
 A stage's fingerprint is a hash of the resolved values that it reads, of its parents' fingerprints, of its corpus' content and of its
 version. Rows of a table that agree in these share the stage.
 """
@@ -17,7 +19,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from elsa_lightning.captions.rewritten import content_hash
@@ -26,8 +28,19 @@ from elsa_lightning.measured_rooms import measured_content
 from elsa_lightning.schema import LATER, NOT_IDENTITY, AugmentationConfig, CoordCnnConfig, Experiment, MiniLmConfig
 from elsa_lightning.weights import branch_hash, checkpoint_hash, tokenizer_hash
 
+PRODUCERS: dict[str, tuple[str, ...]] = {
+    "room_ranges": ("rooms",),
+    "word_rules": ("rooms",),
+    "architecture": (),
+    "data_summary": (),
+}
+"""Stages that write a metrics.json besides `evaluate` → what they read, where an experiment has it (`stages.facts`)."""
+
 STAGES = ("rooms", "features_train", "features_eval", "text_states", "third_octaves", "pretraining", "train", "embed", "evaluate")
-"""All stages, each after those that it may need."""
+"""The stages of a trained row, each after those that it may need."""
+
+ENDS = ("evaluate", *PRODUCERS)
+"""Stages whose metrics.json a table may show."""
 
 METRICS_VERSION = 1
 """Raised when a metric's definition changes: evaluation runs again, training does not."""
@@ -42,11 +55,12 @@ STAGE_VERSIONS = {
     "train": 1,
     "embed": 1,
     "evaluate": METRICS_VERSION,
+    **dict.fromkeys(PRODUCERS, 1),
 }
 """Raised when a stage's code computes something else from the same values."""
 
 _RENDERING = ("audio", "features", "data.corpus", "data.mono_policy", "data.seed", "data.pcm_precision")
-_EVAL_RENDERING = ("data.eval_versions", "data.eval_min_examples")
+_EVAL_RENDERING = ("data.eval_versions", "data.eval_min_examples", "data.eval_mono")
 _TRAINING_ROOMS = ("rooms.mode", "rooms.refresh", "rooms.elevation_balance", "rooms.near_balance", "rooms.measured.share")
 
 _PAIRING = ("data.corpus", "data.seed", "data.versions", "data.min_examples", "data.mono_share", *_TRAINING_ROOMS)
@@ -80,6 +94,13 @@ READS: dict[str, tuple[str, ...]] = {
     "train": ("seed", "audio", "rooms", "data", "captions", "features", "augmentation", "model", "loss", "optim", "trainer"),
     "embed": (*_RENDERING, *_EVAL_RENDERING, "captions.per_clip", "evaluation.template", "evaluation.class_template"),
     "evaluate": ("captions.per_clip", "evaluation"),
+    "room_ranges": (),
+    "word_rules": (),
+    "architecture": ("model", "features"),
+    "data_summary": (
+        "audio.clip_s",
+        *(f"data.{name}" for name in ("versions", "min_examples", "eval_versions", "eval_min_examples", "eval_mono")),
+    ),
 }
 """Stage → keys and groups of keys that it reads, besides what its parents hold."""
 
@@ -87,7 +108,7 @@ SKIPS: dict[str, tuple[str, ...]] = {
     "rooms": _TRAINING_ROOMS,
     "text_states": ("captions.per_clip", "model.text.pooling_heads"),
     "pretraining": (*_EVAL_RENDERING, "data.text_states"),
-    "train": (*_EVAL_RENDERING, "captions.per_clip"),
+    "train": (*_EVAL_RENDERING, "captions.per_clip", "rooms.test_rooms"),
 }
 """Stage → keys below those of `READS` that do not change its result. (Training heeds validation figures only to select the best.)"""
 
@@ -99,8 +120,11 @@ CHECKPOINTS: dict[str, Callable[[str, str], str]] = {
 }
 """Keys that name files, and what identifies these: their content, wherever they lie."""
 
-READS_CORPUS = ("features_train", "features_eval", "text_states", "pretraining", "train", "embed")
+READS_CORPUS = ("features_train", "features_eval", "text_states", "pretraining", "train", "embed", "data_summary")
 """Stages whose fingerprint holds the corpus' content."""
+
+TRAINING_SIDE = ("features_train", "text_states", "third_octaves", "pretraining", "train")
+"""Stages that never look at a test room: with `rooms.test_rooms: seen` they are those of an experiment without it."""
 
 
 @dataclass(frozen=True)
@@ -187,8 +211,18 @@ def _heeds_validation(experiment: Experiment, stage: str) -> bool:
     return stage == "train" and experiment.trainer.select == "best"
 
 
-def needed_parents(experiment: Experiment) -> dict[str, tuple[str, ...]]:
-    """The stages that an experiment needs, in order, each with those whose folders it reads."""
+def needed_parents(experiment: Experiment, end: str = "evaluate") -> dict[str, tuple[str, ...]]:
+    """The stages that an experiment needs up to one of `ENDS`, in order, each with those whose folders it reads."""
+    stages = _all_parents(experiment)
+    for name, parents in PRODUCERS.items():
+        stages[name] = tuple(parent for parent in parents if parent in stages)
+    wanted = {end}
+    for name in reversed(stages):
+        wanted |= set(stages[name]) if name in wanted else set()
+    return {name: parents for name, parents in stages.items() if name in wanted}
+
+
+def _all_parents(experiment: Experiment) -> dict[str, tuple[str, ...]]:
     cached = experiment.data.rendering == "cached"
     spatial = experiment.model.spatial
     pretrained = experiment.pretraining.steps > 0 and isinstance(spatial, CoordCnnConfig) and not spatial.checkpoint
@@ -219,21 +253,33 @@ def plan_rooms(experiment: Experiment) -> StageRef:
     return StageRef("rooms", fingerprint(values, version=STAGE_VERSIONS["rooms"]), values, {}, experiment)
 
 
-def plan_run(experiment: Experiment, corpus_hash: str) -> list[StageRef]:
+def plan_run(experiment: Experiment, corpus_hash: str, end: str = "evaluate") -> list[StageRef]:
     """The stages of one experiment, parents first.
 
     Args:
         experiment: the resolved experiment.
         corpus_hash: content hash of its corpus (`data.readers.open_corpus`).
+        end: the last stage, one of `ENDS`.
     """
     done: dict[str, StageRef] = {}
-    for stage, names in needed_parents(experiment).items():
+    rooms_of_training = _rooms_of_training(experiment)
+    for stage, names in needed_parents(experiment, end).items():
         values = stage_config(experiment, stage)
         if stage in READS_CORPUS:
             values["corpus"] = corpus_hash
         parents = {name: done[name].fingerprint for name in names}
+        if rooms_of_training and stage in TRAINING_SIDE:
+            parents["rooms"] = rooms_of_training.fingerprint
         blind = stage in ("pretraining", "train") and not _heeds_validation(experiment, stage)
         hashed = [mark for name, mark in parents.items() if not (blind and name == "features_eval")]
         mark = fingerprint(values, *hashed, version=STAGE_VERSIONS[stage])
         done[stage] = StageRef(stage, mark, values, parents, experiment, corpus_hash)
-    return list(done.values())
+    ahead = [rooms_of_training] if rooms_of_training and any(stage in TRAINING_SIDE for stage in done) else []
+    return [*ahead, *done.values()]
+
+
+def _rooms_of_training(experiment: Experiment) -> StageRef | None:
+    """The rooms that training knows, where those of the test are drawn otherwise: so the same model is judged in both."""
+    if experiment.rooms.test_rooms == "unseen":
+        return None
+    return plan_rooms(replace(experiment, rooms=replace(experiment.rooms, test_rooms="unseen")))

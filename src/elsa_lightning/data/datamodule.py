@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader, Sampler
 
 from elsa_lightning.acoustics.bank import RoomBank
 from elsa_lightning.acoustics.room_source import BankRooms, RoomSource, build_room_source
-from elsa_lightning.captions.attributes import words_of_all
+from elsa_lightning.captions.attributes import SpatialWords, words_of_all
 from elsa_lightning.captions.templates import Drawn
 from elsa_lightning.data.cache_files import FeatureCache
 from elsa_lightning.data.captioning import Captioner, Tokenizer
@@ -108,14 +108,16 @@ class SpatialAudioText(lightning.LightningDataModule):
         dataset = self.dataset("test")
         if isinstance(dataset, CachedDataset):
             first = dataset.cache.columns["version"] == 0
+            heard = dataset.cache.columns["is_spatial"][first]
             labels = {name: dataset.cache.columns[name][first] for name in dataset.cache.label_names}
         else:
-            rooms = torch.tensor([dataset.pairing.item(clip * dataset.pairing.versions).room for clip in range(len(dataset.records))])
+            items = [dataset.pairing.item(clip * dataset.pairing.versions) for clip in range(len(dataset.records))]
+            rooms, heard = torch.tensor([item.room for item in items]), [item.is_spatial for item in items]
             labels = {name: values.cpu().numpy() for name, values in self._bank("test").label(rooms).items()}
             for row, record in enumerate(dataset.records):
                 for name, value in internal_labels(record).items() if record.recorded else ():
                     labels[name][row] = value
-        words = words_of_all(labels)
+        words = [word if spatial else SpatialWords() for word, spatial in zip(words_of_all(labels), heard, strict=True)]
         return [self._captioner.evaluation(record, 0, word) for record, word in zip(dataset.records, words, strict=True)]
 
     def training_captions(self) -> Iterator[list[str]]:
