@@ -54,6 +54,7 @@ def execute(run_dir: str | os.PathLike) -> None:
         RunError: the stage failed in a way that the user can mend.
     """
     from elsa_lightning.stages import embed, evaluate, features, pretraining, rooms, text_states, third_octaves, train
+    from elsa_lightning.stages.facts import architecture, data_summary, room_ranges, word_rules
 
     work = {
         "rooms": rooms.run,
@@ -65,6 +66,10 @@ def execute(run_dir: str | os.PathLike) -> None:
         "train": train.run,
         "embed": embed.run,
         "evaluate": evaluate.run,
+        "room_ranges": room_ranges.run,
+        "word_rules": word_rules.run,
+        "architecture": architecture.run,
+        "data_summary": data_summary.run,
     }
     first = process_rank() == 0
     logging.basicConfig(level=logging.INFO if first else logging.WARNING, format="%(levelname)s %(message)s")
