@@ -117,9 +117,11 @@ GOLDEN = """# A tiny table
 | --- | --- | --- | --- | --- | --- |
 | Static | 20.0 ± 12.7 | 27.4† | 50.0 ± 0.0 | — | 80 s (longest 1 min 40 s) |
 | Learned | 18.0 (1/2) | — | 50.0 (1/2) | 24.8 | 60 s |
-| Rival | 11.7 |  | — |  |  |
+| Rival | — | 11.7 | — | — | — |
 
 ± is the half width of the 95 % interval of the mean over seeds (Student's t).
+
+— the paper prints no figure, or nothing is run.
 
 † unconfirmed: second-hand, not readable in the paper's own text; no claim rests on it.
 
