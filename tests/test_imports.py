@@ -12,6 +12,9 @@ FILES = sorted(SRC.rglob("*.py"))
 
 TORCH_FREE = {
     "schema",
+    "schema_evaluation",
+    "bootstrap",
+    "checks_evaluation",
     "errors",
     "config",
     "layers",
@@ -86,6 +89,7 @@ MAY_IMPORT = {
     "foley": {"errors", "schema", "seeding"},
     "captions": {"errors", "schema", "seeding"},
     "losses": {"errors", "schema", "seeding", "acoustics"},
+    "evaluators": {"errors", "schema", "schema_evaluation", "seeding", "bootstrap", "captions", "losses", "metrics", "training"},
     "metrics": {"errors", "schema", "seeding", "acoustics", "losses"},
     "data": {"errors", "schema", "seeding", "atomic", "locks", "provenance", "version", "acoustics", "features", "captions", "foley"},
     "models": {"errors", "schema", "seeding", "weights", "acoustics", "features"},

@@ -8,6 +8,7 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 from elsa_lightning.captions.templates import fewest_frames
+from elsa_lightning.checks_evaluation import check_evaluation
 from elsa_lightning.errors import ConfigError
 from elsa_lightning.schema import CoordCnnConfig, Esc50Config, Experiment, FoleyConfig, ManifestConfig
 
@@ -42,9 +43,10 @@ POSITIVE = (
     "trainer.nodes",
     "trainer.checkpoint_every",
     "trainer.log_every",
-    "evaluation.probe_hidden",
-    "evaluation.probe_steps",
-    "evaluation.batch_size",
+    *(f"evaluation.{name}" for name in ("probe_hidden", "probe_steps", "batch_size", "shuffled_labels.shuffles")),
+    *(f"evaluation.wasserstein.{name}" for name in ("per_cluster", "splits", "permutations")),
+    *(f"evaluation.embedding_map.{name}" for name in ("train_clips", "vote")),
+    "evaluation.intervals.resamples",
 )
 """Values greater than 0."""
 
@@ -65,6 +67,7 @@ SIGNED = (
     "audio.strip_db",
     *(f"augmentation.{name}" for name in ("noise_snr_db", "self_noise_snr_db", "rumble_snr_db", "level_dbfs")),
     "loss.clip.sigmoid.bias",
+    *("evaluation.breakdown.azimuth_deg", "evaluation.breakdown.elevation_deg"),
     "rooms.ranges.elevation_deg",
     "rooms.test_ranges.elevation_deg",
 )
@@ -123,7 +126,7 @@ def validate(experiment: Experiment) -> None:
     values = dict(leaves(experiment))
     for key, value in values.items():
         _check_number(key, value)
-        if key.rpartition(".")[2] in RANGES:
+        if key.rpartition(".")[2] in RANGES and not key.startswith("evaluation."):
             _check_range(key, value)
     _check_audio(experiment)
     _check_rooms(experiment)
@@ -133,6 +136,7 @@ def validate(experiment: Experiment) -> None:
     _check_model(experiment)
     _check_training(experiment)
     _check_pretraining(experiment)
+    check_evaluation(experiment.evaluation)
 
 
 def leaves(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -308,10 +312,6 @@ def _check_training(experiment: Experiment) -> None:
     if experiment.captions.per_clip > most:
         remedy = f"set captions.per_clip to at most {most}"
         _fail("captions.per_clip", experiment.captions.per_clip, f"a clip's captions have {most} sentence forms", remedy)
-    for name in ("template", "class_template"):
-        text = getattr(experiment.evaluation, name)
-        if text.count("{}") != 1:
-            _fail(f"evaluation.{name}", text, "must hold {} once, where the word goes")
 
 
 def _check_pretraining(experiment: Experiment) -> None:

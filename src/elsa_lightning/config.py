@@ -33,6 +33,7 @@ TYPE_WORDS = {
     "str": "text",
     "list[int]": "a list of whole numbers",
     "list[float]": "a list of numbers",
+    "list[str]": "a list of words",
 }
 """How a message says a field's type."""
 

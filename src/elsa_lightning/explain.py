@@ -9,7 +9,7 @@ import json
 from functools import lru_cache
 from typing import Any
 
-from elsa_lightning import schema, schema_augmentation, schema_data, schema_model, schema_training
+from elsa_lightning import schema, schema_augmentation, schema_data, schema_evaluation, schema_model, schema_training
 from elsa_lightning.config import Resolved, did_you_mean, field_types, schema_keys, type_name
 from elsa_lightning.errors import ConfigError
 from elsa_lightning.schema import CHOICES, NOT_IDENTITY, VARIANTS, Experiment
@@ -22,7 +22,7 @@ YAML_WORDS = ("true", "false", "yes", "no", "on", "off", "null", "y", "n")
 def documentation() -> dict[tuple[str, str], str]:
     """(dataclass name, field name) → the string below the field; (dataclass name, "") → the dataclass's docstring."""
     found: dict[tuple[str, str], str] = {}
-    modules = (schema, schema_augmentation, schema_data, schema_model, schema_training)
+    modules = (schema, schema_augmentation, schema_data, schema_evaluation, schema_model, schema_training)
     for node in (node for module in modules for node in ast.parse(inspect.getsource(module)).body):
         if not isinstance(node, ast.ClassDef):
             continue

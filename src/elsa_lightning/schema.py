@@ -25,6 +25,7 @@ from elsa_lightning.schema_data import (
     RoomsConfig,
     SpectrogramConfig,
 )
+from elsa_lightning.schema_evaluation import FIRST_EVALUATORS, BreakdownConfig, EmbeddingMapConfig, EvaluationConfig, WassersteinConfig
 from elsa_lightning.schema_model import (
     CoordCnnConfig,
     HtsatConfig,
@@ -38,7 +39,6 @@ from elsa_lightning.schema_model import (
 )
 from elsa_lightning.schema_training import (
     ClipTermConfig,
-    EvaluationConfig,
     LearningRateScales,
     LossConfig,
     LossTermConfig,
@@ -56,10 +56,12 @@ __all__ = [
     "VARIANTS",
     "AudioConfig",
     "AugmentationConfig",
+    "BreakdownConfig",
     "CaptionConfig",
     "ClipTermConfig",
     "CoordCnnConfig",
     "DataConfig",
+    "EmbeddingMapConfig",
     "Esc50Config",
     "EvaluationConfig",
     "Experiment",
@@ -87,6 +89,7 @@ __all__ = [
     "TargetTermConfig",
     "TinyTextConfig",
     "TrainerConfig",
+    "WassersteinConfig",
 ]
 
 
@@ -171,6 +174,7 @@ LATER: dict[str, Any] = {
     **{f"augmentation.{name}": getattr(AugmentationConfig(), name) for name in _AUGMENTATION},
     "data.eval_mono": False,
     "data.pcm_precision": "float32",  # holds what the files hold
+    "evaluation.evaluators": list(FIRST_EVALUATORS),
     "features.mel.int16": False,
     "loss.clip.form": "softmax",
     "loss.clip.multi_positive": False,

@@ -1,4 +1,4 @@
-"""Knobs of losses, optimiser, trainer and evaluation; `schema` puts them together."""
+"""Knobs of losses, optimiser and trainer; `schema` puts them together."""
 
 from __future__ import annotations
 
@@ -133,17 +133,3 @@ class TrainerConfig:
     """Steps between log entries."""
     select: str = "last"
     """Which checkpoint is evaluated: `last`, or `best` by val/retrieval/map10 (the paper's choice)."""
-
-
-@dataclass
-class EvaluationConfig:
-    template: str = "A sound coming from {}."
-    """Zero-shot prompt for spatial attributes (paper)."""
-    class_template: str = "This is a sound of {}."
-    """Zero-shot prompt for the sound's class (LAION-CLAP)."""
-    probe_hidden: int = 64
-    """Hidden width of the two-layer probe on frozen embeddings."""
-    probe_steps: int = 600
-    """Full-batch steps of the probe's training."""
-    batch_size: int = 64
-    """Examples per forward pass."""

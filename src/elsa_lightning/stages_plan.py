@@ -2,11 +2,12 @@
 
     rooms ─┬─ features_train ─┬─ pretraining ─┐
            ├─ third_octaves ──┤               │
-           ├─ features_eval ──┼───────────────┼─ train ── embed ── evaluate
-           ├─ text_states ────┼───────────────┤
-           └──────────────────┴───────────────┘
+           ├─ features_eval ──┼───────────────┼─ train ─┬─ embed ───────┬─ evaluate
+           ├─ text_states ────┼───────────────┤         └─ embed_texts ─┤
+           └──────────────────┴───────────────┘            intensity ───┘
     (features_* only with `data.rendering: cached`; text_states only with `data.text_states: shared` and a frozen text encoder beside
-    them; pretraining only with `pretraining.steps` and a learned branch, third_octaves only for its `pretraining.targets: paper`)
+    them; pretraining only with `pretraining.steps` and a learned branch, third_octaves only for its `pretraining.targets: paper`;
+    embed_texts and intensity only for evaluators that read them. Both read rooms and features_eval too; intensity reads nothing else)
 
 `evaluate` is what a row of a table is about; `PRODUCERS` are further ends, of tables that need no training.
 
@@ -26,6 +27,7 @@ from elsa_lightning.captions.rewritten import content_hash
 from elsa_lightning.checks import leaves
 from elsa_lightning.measured_rooms import measured_content
 from elsa_lightning.schema import LATER, NOT_IDENTITY, AugmentationConfig, CoordCnnConfig, Experiment, MiniLmConfig
+from elsa_lightning.schema_evaluation import EVALUATOR_VERSIONS, EVALUATORS, NEEDS_STAGE
 from elsa_lightning.weights import branch_hash, checkpoint_hash, tokenizer_hash
 
 PRODUCERS: dict[str, tuple[str, ...]] = {
@@ -36,7 +38,10 @@ PRODUCERS: dict[str, tuple[str, ...]] = {
 }
 """Stages that write a metrics.json besides `evaluate` → what they read, where an experiment has it (`stages.facts`)."""
 
-STAGES = ("rooms", "features_train", "features_eval", "text_states", "third_octaves", "pretraining", "train", "embed", "evaluate")
+STAGES = (
+    *("rooms", "features_train", "features_eval", "text_states", "third_octaves", "pretraining", "train"),
+    *("embed", "embed_texts", "intensity", "evaluate"),
+)
 """The stages of a trained row, each after those that it may need."""
 
 ENDS = ("evaluate", *PRODUCERS)
@@ -49,11 +54,13 @@ STAGE_VERSIONS = {
     "rooms": 2,
     "features_train": 1,
     "features_eval": 1,
+    "intensity": 1,
     "text_states": 1,
     "third_octaves": 1,
     "pretraining": 1,
     "train": 1,
     "embed": 1,
+    "embed_texts": 1,
     "evaluate": METRICS_VERSION,
     **dict.fromkeys(PRODUCERS, 1),
 }
@@ -88,11 +95,13 @@ READS: dict[str, tuple[str, ...]] = {
         *ROUGHENING,
     ),
     "features_eval": (*_RENDERING, *_EVAL_RENDERING),
+    "intensity": (*_RENDERING, *_EVAL_RENDERING),
     "text_states": (*_PAIRING, *_DRAWING, "model.text", "trainer.precision"),
     "third_octaves": (),
     "pretraining": (*_RENDERING, *_TRAINING_ROOMS, "seed", "data", "augmentation", "model.spatial", "pretraining", "trainer.precision"),
     "train": ("seed", "audio", "rooms", "data", "captions", "features", "augmentation", "model", "loss", "optim", "trainer"),
     "embed": (*_RENDERING, *_EVAL_RENDERING, "captions.per_clip", "evaluation.template", "evaluation.class_template"),
+    "embed_texts": (*_RENDERING, *_EVAL_RENDERING, "captions.per_clip", "evaluation.template", "evaluation.template_spread"),
     "evaluate": ("captions.per_clip", "evaluation"),
     "room_ranges": (),
     "word_rules": (),
@@ -120,7 +129,10 @@ CHECKPOINTS: dict[str, Callable[[str, str], str]] = {
 }
 """Keys that name files, and what identifies these: their content, wherever they lie."""
 
-READS_CORPUS = ("features_train", "features_eval", "text_states", "pretraining", "train", "embed", "data_summary")
+READS_CORPUS = (
+    *("features_train", "features_eval", "intensity", "text_states", "pretraining", "train", "embed", "embed_texts"),
+    "data_summary",
+)
 """Stages whose fingerprint holds the corpus' content."""
 
 TRAINING_SIDE = ("features_train", "text_states", "third_octaves", "pretraining", "train")
@@ -183,6 +195,8 @@ def stage_config(experiment: Experiment, stage: str) -> dict[str, Any]:
         del values["trainer.epochs"]
     if stage == "train" and not _shares_text_states(experiment):
         del values["data.text_states"]
+    if stage == "evaluate":
+        values = _named_evaluators(values)
     values = {key: value for key, value in values.items() if key not in LATER or value != LATER[key]}
     if stage == "train" and experiment.loss.clip.form == "softmax":
         values = {key: value for key, value in values.items() if not within(key, ("loss.clip.sigmoid",))}
@@ -199,6 +213,15 @@ def stage_config(experiment: Experiment, stage: str) -> dict[str, Any]:
         if values.get(key):
             values[key] = CHECKPOINTS[key](values[key], key)
     return values
+
+
+def _named_evaluators(values: dict[str, Any]) -> dict[str, Any]:
+    """An evaluation's values without the knobs of evaluators that it does not name; the names in their own order, however written."""
+    named = [name for name in EVALUATORS if name in values["evaluation.evaluators"]]
+    others = tuple(f"evaluation.{name}." for name in EVALUATORS if name not in named)
+    kept = {key: value for key, value in values.items() if not key.startswith(others)} | {"evaluation.evaluators": named}
+    versions = {name: EVALUATOR_VERSIONS[name] for name in named if name in EVALUATOR_VERSIONS}
+    return kept | ({"evaluation.versions": versions} if versions else {})
 
 
 def _measured_splits(experiment: Experiment) -> tuple[str, ...]:
@@ -237,7 +260,10 @@ def _all_parents(experiment: Experiment) -> dict[str, tuple[str, ...]]:
     before = [name for name in ("text_states", "pretraining") if name in stages]
     stages["train"] = ("rooms", *features, *before)
     stages["embed"] = ("rooms", *features, "train")
-    stages["evaluate"] = ("embed",)
+    more = sorted({NEEDS_STAGE[name] for name in experiment.evaluation.evaluators if name in NEEDS_STAGE})
+    of_more = {"embed_texts": ("rooms", *features, "train"), "intensity": ("rooms", *features[1:])}
+    stages |= {name: of_more[name] for name in more}
+    stages["evaluate"] = ("embed", *more)
     return stages
 
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from elsa_lightning.captions.attributes import ATTRIBUTES
+from elsa_lightning.evaluators import EVALUATORS, Embedded
 from elsa_lightning.schema import Experiment
-from elsa_lightning.stages.evaluate import classify, localize
 from elsa_lightning.training.trainer import quiet_lightning
 
 LABELS = ("azimuth", "elevation", "distance_m", "floor_area_m2", "t30_s")
@@ -31,7 +31,8 @@ def tensors():
     prompts = {name: torch.randn(len(words), 8, generator=g) for name, words in ATTRIBUTES.items()} | {
         "class": torch.randn(3, 8, generator=g)
     }
-    return embedded("test", 0) | embedded("probe", 1) | {f"prompts/{name}": values for name, values in prompts.items()}
+    found = embedded("test", 0) | embedded("probe", 1) | {f"prompts/{name}": values for name, values in prompts.items()}
+    return found | {"test/clip": torch.arange(COUNT)}
 
 
 @pytest.fixture
@@ -40,6 +41,16 @@ def cfg():
     experiment = Experiment()
     experiment.evaluation.probe_steps = 4
     return experiment
+
+
+def classify(tensors):
+    found = EVALUATORS["zero_shot"](Embedded(tensors, Experiment()))
+    return found.metrics, found.absent
+
+
+def localize(tensors, cfg):
+    found = EVALUATORS["localization"](Embedded(tensors, cfg))
+    return found.metrics, found.absent
 
 
 def only(tensors, split, rows):

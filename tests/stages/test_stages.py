@@ -11,6 +11,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from elsa_lightning.bootstrap import read_scores
+from elsa_lightning.captions.attributes import attribute_index
 from elsa_lightning.config import load_experiment
 from elsa_lightning.corpora import content_hash
 from elsa_lightning.runs import read_config
@@ -76,6 +78,39 @@ def test_a_second_call_runs_nothing(streamed):
     before = {path: path.stat().st_mtime_ns for path in runs.rglob("*") if path.is_file()}
     assert "stages are done already" in train(runs).stderr
     assert {path: path.stat().st_mtime_ns for path in runs.rglob("*") if path.is_file()} == before
+
+
+MORE = ("retrieval", "zero_shot", "localization", "template_spread", "direction_swap", "intensity_baseline", "chance", "intervals")
+
+
+def test_a_table_that_asks_for_more_shares_training_and_embeddings(streamed, tmp_path):
+    """Only what is new is computed: further texts, the mean intensity, the evaluation."""
+    shutil.copytree(streamed[0], tmp_path, dirs_exist_ok=True)
+    before = {path.parent.relative_to(tmp_path) for path in tmp_path.rglob("done.json")}
+    few = ("evaluation.intervals.resamples=20", "evaluation.template_spread.templates=['from {}']")
+    train(tmp_path, f"evaluation.evaluators=[{','.join(MORE)}]", *few)
+    new = {path.parent.relative_to(tmp_path) for path in tmp_path.rglob("done.json")} - before
+    assert sorted(folder.parts[0] for folder in new) == ["embed_texts", "evaluate", "intensity"]
+    (folder,) = (tmp_path / one for one in new if one.parts[0] == "evaluate")
+    found, details = (json.loads((folder / name).read_text()) for name in ("metrics.json", "details.json"))
+    shared = metrics_of(streamed[0])["metrics"]
+    assert {key: found["metrics"][key] for key in shared} == pytest.approx(shared)
+    assert found["metrics"]["intensity_baseline/n"] == 16 and found["metrics"]["chance/retrieval/r1"] == pytest.approx(1 / 8, abs=0.1)
+    scores = read_scores(folder / "per_clip.safetensors")
+    assert scores["retrieval/r10"].value == pytest.approx(found["metrics"]["retrieval/r10"])
+    assert details["intervals"].keys() == scores.keys() and "direction" in details["zero_shot"]["confusion"]
+    more = load_file(next((tmp_path / "embed_texts").glob("*/more_texts.safetensors")))
+    old = load_file(next((tmp_path / "embed").glob("*/embeddings.safetensors")))
+    assert torch.allclose(more["templates/direction"][0], old["prompts/direction"], atol=1e-5) and more["templates/area"].shape[:2] == (
+        2,
+        2,
+    )
+    own = torch.tensor(attribute_index("direction", {"azimuth": old["test/azimuth"][::2]}))
+    assert torch.equal(more["directed/can_move"], own >= 0)
+    for clip in range(8):  # a clip's caption with its own direction is its caption
+        assert torch.allclose(
+            more["directed/text"][max(own[clip], 0), clip], old["retrieval/text"][clip * (len(old["retrieval/text"]) // 8)], atol=1e-5
+        )
 
 
 SRUN = """#!{python}

@@ -11,7 +11,7 @@ banks' rooms, draws nothing anew and augments nothing.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import lightning
 import torch
@@ -24,6 +24,7 @@ from elsa_lightning.captions.templates import Drawn
 from elsa_lightning.data.cache_files import FeatureCache
 from elsa_lightning.data.captioning import Captioner, Tokenizer
 from elsa_lightning.data.datasets import CachedDataset, ClipDataset, SilentDataset, assemble
+from elsa_lightning.data.manifest import ClipRecord
 from elsa_lightning.data.masking import vary_log_mel
 from elsa_lightning.data.processes import single_thread, worker_context
 from elsa_lightning.data.readers import Corpus
@@ -101,10 +102,15 @@ class SpatialAudioText(lightning.LightningDataModule):
     @property
     def test_clip_ids(self) -> list[str]:
         """The test gallery, in order."""
-        return [record.clip_id for record in self.dataset("test").records]
+        return [record.clip_id for record in self.test_records]
 
-    def test_captions(self) -> list[list[str]]:
-        """`captions.per_clip` spatial captions of each test clip's first version, in the order of `test_clip_ids`."""
+    @property
+    def test_records(self) -> Sequence[ClipRecord]:
+        """The clips of the test gallery, in order."""
+        return self.dataset("test").records
+
+    def test_words(self) -> list[SpatialWords]:
+        """The words of each test clip's first version."""
         dataset = self.dataset("test")
         if isinstance(dataset, CachedDataset):
             first = dataset.cache.columns["version"] == 0
@@ -117,8 +123,12 @@ class SpatialAudioText(lightning.LightningDataModule):
             for row, record in enumerate(dataset.records):
                 for name, value in internal_labels(record).items() if record.recorded else ():
                     labels[name][row] = value
-        words = [word if spatial else SpatialWords() for word, spatial in zip(words_of_all(labels), heard, strict=True)]
-        return [self._captioner.evaluation(record, 0, word) for record, word in zip(dataset.records, words, strict=True)]
+        return [word if spatial else SpatialWords() for word, spatial in zip(words_of_all(labels), heard, strict=True)]
+
+    def test_captions(self, words: Sequence[SpatialWords] | None = None) -> list[list[str]]:
+        """`captions.per_clip` spatial captions of each test clip's first version, in order, with its own words or these."""
+        said = zip(self.test_records, words or self.test_words(), strict=True)
+        return [self._captioner.evaluation(record, 0, word) for record, word in said]
 
     def training_captions(self) -> Iterator[list[str]]:
         """The captions of each step of a cached training, over all ranks, from its rooms' labels alone.

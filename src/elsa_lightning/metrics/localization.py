@@ -40,16 +40,13 @@ def localization_metrics(
     Raises:
         DataError: values that are not finite, directions of length zero.
     """
-    if direction.ndim != 2 or direction.shape[1] != 3 or direction.shape != target_direction.shape:
-        raise ValueError(f"directions must both be (N, 3), not {tuple(direction.shape)} and {tuple(target_direction.shape)}")
-    found, true = unit_rows("predicted directions", direction), unit_rows("target directions", target_direction.to(direction.device))
-    angle = great_circle_deg(found, true)  # (N,)
-    (azimuth, elevation), (true_azimuth, true_elevation) = _angles_deg(found), _angles_deg(true)
+    errors = direction_errors(direction, target_direction)
+    angle = errors["doa"]
     metrics = {
         "doa_mae_deg": angle.mean().item(),
         "doa_median_deg": _median(angle).item(),
-        "azimuth_mae_deg": (torch.remainder(azimuth - true_azimuth + 180, 360) - 180).abs().mean().item(),
-        "elevation_mae_deg": (elevation - true_elevation).abs().mean().item(),
+        "azimuth_mae_deg": errors["azimuth"].mean().item(),
+        "elevation_mae_deg": errors["elevation"].mean().item(),
         "n": float(len(angle)),
     }
     if distance_m is None or target_distance_m is None:
@@ -57,6 +54,22 @@ def localization_metrics(
     if len(distance_m) != len(angle):
         raise ValueError(f"{len(angle)} directions but {len(distance_m)} distances")
     return metrics | distance_metrics(distance_m, target_distance_m.to(distance_m.device))
+
+
+def direction_errors(direction: Tensor, target_direction: Tensor) -> dict[str, Tensor]:
+    """Great-circle angle `doa` and absolute differences of `azimuth` and `elevation` of each pair, `(N,)` degrees, float64.
+
+    Arguments and errors as in `localization_metrics`.
+    """
+    if direction.ndim != 2 or direction.shape[1] != 3 or direction.shape != target_direction.shape:
+        raise ValueError(f"directions must both be (N, 3), not {tuple(direction.shape)} and {tuple(target_direction.shape)}")
+    found, true = unit_rows("predicted directions", direction), unit_rows("target directions", target_direction.to(direction.device))
+    (azimuth, elevation), (true_azimuth, true_elevation) = angles_deg(found), angles_deg(true)
+    return {
+        "doa": great_circle_deg(found, true),
+        "azimuth": (torch.remainder(azimuth - true_azimuth + 180, 360) - 180).abs(),
+        "elevation": (elevation - true_elevation).abs(),
+    }
 
 
 def distance_metrics(distance_m: Tensor, target_m: Tensor) -> dict[str, float]:
@@ -68,7 +81,7 @@ def distance_metrics(distance_m: Tensor, target_m: Tensor) -> dict[str, float]:
     return {"distance_mae_m": error, "distance_constant_mae_m": constant, "distance_ratio": error / constant if constant > 0 else math.nan}
 
 
-def _angles_deg(direction: Tensor) -> tuple[Tensor, Tensor]:
+def angles_deg(direction: Tensor) -> tuple[Tensor, Tensor]:
     """Azimuth (+90° left) and elevation of `(N, 3)`, degrees."""
     x, y, z = direction.unbind(dim=-1)
     return torch.rad2deg(torch.atan2(y, x)), torch.rad2deg(torch.atan2(z, torch.hypot(x, y)))

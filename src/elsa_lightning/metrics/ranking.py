@@ -26,6 +26,8 @@ class Ranking:
     """`(Q,)`, expected average precision at 10."""
     rank: Tensor
     """`(Q,)`, expected rank of the best relevant item, from 0."""
+    share: Tensor
+    """`(Q,)`, relevant items over the gallery's: what a random first item is right by."""
 
 
 class _Counts:
@@ -57,7 +59,7 @@ def rank_queries(scores: Tensor, relevant: Tensor) -> Ranking:
     rank = above + (tied - good) / (good + 1)  # expected first of `good` places among `tied`
     top = scores.topk(min(DEPTH, scores.shape[1]), dim=1).values.contiguous()  # (Q, 10)
     ap10 = _average_precision(top, every, right) / relevant.sum(dim=1).clamp(max=DEPTH)
-    return Ranking(hits, ap10, rank)
+    return Ranking(hits, ap10, rank, relevant.double().mean(dim=1))
 
 
 def _hit(k: int, above: Tensor, tied: Tensor, good: Tensor) -> Tensor:

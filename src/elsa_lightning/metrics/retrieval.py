@@ -15,15 +15,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 
 import torch
 from torch import Tensor
 
 from elsa_lightning.errors import DataError
-from elsa_lightning.metrics.ranking import CUTOFFS, rank_queries
+from elsa_lightning.metrics.ranking import CUTOFFS, Ranking, rank_queries
 from elsa_lightning.metrics.similarity import cosine, unit_rows
 from elsa_lightning.seeding import seed_of
 
+WAYS = ("text_to_audio", "audio_to_text")
 AVERAGED = (*(f"r{k}" for k in CUTOFFS), "map10", "chance_r1")
 
 
@@ -52,12 +54,32 @@ def retrieval_metrics(
     Raises:
         DataError: embeddings that are not finite or zero, a caption of an unknown clip, a clip without a caption, nothing at all.
     """
+    rankings = retrieval_rankings(audio, text, clip_of_text, caption_group, block)
+    metrics: dict[str, float] = {}
+    for prefix in ("", "dup/") if caption_group is not None else ("",):
+        ways = {way: _summary(rankings[prefix + way]) for way in WAYS}
+        metrics |= {f"{prefix}{way}/{key}": value for way, values in ways.items() for key, value in values.items()}
+        metrics |= {prefix + key: sum(values[key] for values in ways.values()) / 2 for key in AVERAGED}
+    return metrics | {"gallery_clips": float(len(audio)), "gallery_texts": float(len(text))}
+
+
+def retrieval_rankings(
+    audio: Tensor, text: Tensor, clip_of_text: Tensor, caption_group: Tensor | None = None, block: int = 512
+) -> dict[str, Ranking]:
+    """What `retrieval_metrics` averages: the values of each query, in the order of captions or clips.
+
+    Returns:
+        `text_to_audio` (M queries), `audio_to_text` (N), and with groups the same under `dup/`.
+
+    Raises:
+        DataError: see `retrieval_metrics`.
+    """
     audio, text, clip = _checked(audio, text, clip_of_text)
-    metrics = _both_ways(audio, text, clip, torch.arange(len(text), device=clip.device), block)
+    found = _both_ways(audio, text, clip, torch.arange(len(text), device=clip.device), block)
     if caption_group is not None:
         group = caption_group.to(clip.device).unique(return_inverse=True)[1]
-        metrics |= {f"dup/{key}": value for key, value in _both_ways(audio, text, clip, group, block).items()}
-    return metrics | {"gallery_clips": float(len(audio)), "gallery_texts": float(len(text))}
+        found |= {f"dup/{way}": ranking for way, ranking in _both_ways(audio, text, clip, group, block).items()}
+    return found
 
 
 def map10_laion_compat(audio: Tensor, text: Tensor, clip_of_text: Tensor) -> float:
@@ -92,8 +114,8 @@ def _checked(audio: Tensor, text: Tensor, clip_of_text: Tensor) -> tuple[Tensor,
     return unit_rows("audio embeddings", audio), unit_rows("text embeddings", text.to(audio.device)), clip
 
 
-def _both_ways(audio: Tensor, text: Tensor, clip: Tensor, group: Tensor, block: int) -> dict[str, float]:
-    """Metrics where caption j is right for clip i if it shares its group with a caption of clip i; `group (M,)` holds 0 … n − 1."""
+def _both_ways(audio: Tensor, text: Tensor, clip: Tensor, group: Tensor, block: int) -> dict[str, Ranking]:
+    """Rankings where caption j is right for clip i if it shares its group with a caption of clip i; `group (M,)` holds 0 … n − 1."""
 
     def clips_of(texts: Tensor) -> Tensor:
         query, other = (group[texts, None] == group).nonzero(as_tuple=True)
@@ -107,24 +129,20 @@ def _both_ways(audio: Tensor, text: Tensor, clip: Tensor, group: Tensor, block: 
         grouped[query, group[own]] = True
         return grouped[:, group]  # (Q, M)
 
-    ways = {"text_to_audio": _one_way(text, audio, clips_of, block), "audio_to_text": _one_way(audio, text, texts_of, block)}
-    metrics = {f"{way}/{key}": value for way, values in ways.items() for key, value in values.items()}
-    return metrics | {key: sum(values[key] for values in ways.values()) / 2 for key in AVERAGED}
+    return {"text_to_audio": _one_way(text, audio, clips_of, block), "audio_to_text": _one_way(audio, text, texts_of, block)}
 
 
-def _one_way(queries: Tensor, gallery: Tensor, relevant_to: Callable[[Tensor], Tensor], block: int) -> dict[str, float]:
-    hits, ap10, rank, share = [], [], [], []
+def _one_way(queries: Tensor, gallery: Tensor, relevant_to: Callable[[Tensor], Tensor], block: int) -> Ranking:
+    parts = []
     for rows in torch.arange(len(queries), device=queries.device).split(block):
-        relevant = relevant_to(rows)
-        ranking = rank_queries(cosine(queries[rows], gallery), relevant)
-        hits.append(ranking.hits)
-        ap10.append(ranking.ap10)
-        rank.append(ranking.rank)
-        share.append(relevant.double().mean(dim=1))
-    mean_hits = torch.cat(hits).mean(dim=0).tolist()
+        parts.append(rank_queries(cosine(queries[rows], gallery), relevant_to(rows)))
+    return Ranking(*(torch.cat([getattr(part, f.name) for part in parts]) for f in fields(Ranking)))
+
+
+def _summary(ranking: Ranking) -> dict[str, float]:
     return {
-        **{f"r{k}": value for k, value in zip(CUTOFFS, mean_hits, strict=True)},
-        "map10": torch.cat(ap10).mean().item(),
-        "median_rank": float(math.floor(torch.cat(rank).quantile(0.5).item()) + 1),
-        "chance_r1": torch.cat(share).mean().item(),
+        **{f"r{k}": value for k, value in zip(CUTOFFS, ranking.hits.mean(dim=0).tolist(), strict=True)},
+        "map10": ranking.ap10.mean().item(),
+        "median_rank": float(math.floor(ranking.rank.quantile(0.5).item()) + 1),
+        "chance_r1": ranking.share.mean().item(),
     }

@@ -46,4 +46,9 @@ def unit_rows(name: str, value: Tensor) -> Tensor:
 
 def cosine(left: Tensor, right: Tensor) -> Tensor:
     """`(A, E)` and `(B, E)` unit rows in float64 → `(A, B)` similarities on the grid."""
-    return torch.round(left @ right.T * GRID) / GRID
+    return on_grid(left @ right.T)
+
+
+def on_grid(score: Tensor) -> Tensor:
+    """Scores rounded so that equal things tie, however their last bits came about."""
+    return torch.round(score * GRID) / GRID

@@ -52,14 +52,9 @@ def zero_shot_from_scores(scores: Tensor, labels: Tensor) -> dict[str, float | T
         class across, `n` labelled clips.
     """
     classes = scores.shape[1]
-    labels = labels.to(scores.device, torch.int64)
-    odd = labels[(labels < -1) | (labels >= classes)].tolist()
-    if odd:
-        raise DataError(f"label {odd[0]} is none of the {classes} classes", "label clips 0 … C − 1, or −1 for none")
-    scores, labels = finite_rows("class scores", scores)[labels >= 0], labels[labels >= 0]
-    nearest = (scores == scores.amax(dim=1, keepdim=True)).double()  # (n, C)
+    share, labels = predicted_shares(scores, labels)
     confusion = torch.zeros(classes, classes, dtype=torch.float64, device=scores.device)
-    confusion.index_add_(0, labels, nearest / nearest.sum(dim=1, keepdim=True))
+    confusion.index_add_(0, labels, share)
     count, right = torch.bincount(labels, minlength=classes), confusion.diagonal()
     present = count > 0
     return {
@@ -68,3 +63,18 @@ def zero_shot_from_scores(scores: Tensor, labels: Tensor) -> dict[str, float | T
         "confusion": confusion,
         "n": float(len(labels)),
     }
+
+
+def predicted_shares(scores: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Of the labelled clips: by which share each counts for each class, float64 `(n, C)` with rows of sum 1, and their labels `(n,)`.
+
+    Arguments and errors as in `zero_shot_from_scores`.
+    """
+    classes = scores.shape[1]
+    labels = labels.to(scores.device, torch.int64)
+    odd = labels[(labels < -1) | (labels >= classes)].tolist()
+    if odd:
+        raise DataError(f"label {odd[0]} is none of the {classes} classes", "label clips 0 … C − 1, or −1 for none")
+    scores, labels = finite_rows("class scores", scores)[labels >= 0], labels[labels >= 0]
+    nearest = (scores == scores.amax(dim=1, keepdim=True)).double()  # (n, C)
+    return nearest / nearest.sum(dim=1, keepdim=True), labels

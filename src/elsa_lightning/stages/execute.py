@@ -53,18 +53,31 @@ def execute(run_dir: str | os.PathLike) -> None:
     Raises:
         RunError: the stage failed in a way that the user can mend.
     """
-    from elsa_lightning.stages import embed, evaluate, features, pretraining, rooms, text_states, third_octaves, train
+    from elsa_lightning.stages import (
+        embed,
+        embed_texts,
+        evaluate,
+        features,
+        intensity,
+        pretraining,
+        rooms,
+        text_states,
+        third_octaves,
+        train,
+    )
     from elsa_lightning.stages.facts import architecture, data_summary, room_ranges, word_rules
 
     work = {
         "rooms": rooms.run,
         "features_train": features.run_train,
         "features_eval": features.run_eval,
+        "intensity": intensity.run,
         "text_states": text_states.run,
         "third_octaves": third_octaves.run,
         "pretraining": pretraining.run,
         "train": train.run,
         "embed": embed.run,
+        "embed_texts": embed_texts.run,
         "evaluate": evaluate.run,
         "room_ranges": room_ranges.run,
         "word_rules": word_rules.run,

@@ -42,11 +42,14 @@ class ProbeModule(lightning.LightningModule):
         return ((self(embedding) - wanted) / self.std).square().mean()
 
     def configure_optimizers(self) -> dict:
-        optimizer = torch.optim.Adam(self.parameters(), lr=1e-2)
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, self.steps), "interval": "step"},
-        }
+        return cosine_adam(self, self.steps)
+
+
+def cosine_adam(module: nn.Module, steps: int) -> dict:
+    """Adam at 1e-2, by a cosine to zero over the steps."""
+    optimizer = torch.optim.Adam(module.parameters(), lr=1e-2)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+    return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 
 def fit_probe(target: str, embedding: Tensor, wanted: Tensor, hidden: int, steps: int, seed: int) -> ProbeModule:
@@ -54,8 +57,13 @@ def fit_probe(target: str, embedding: Tensor, wanted: Tensor, hidden: int, steps
     torch.manual_seed(seed)
     mean, std = (wanted.mean().item(), wanted.std().item()) if target == "distance" else (0.0, 1.0)
     probe = ProbeModule(target, embedding.shape[1], hidden, mean, std, steps)
+    fit_full_batch(probe, embedding, wanted, steps)
+    return probe.eval()
+
+
+def fit_full_batch(module: lightning.LightningModule, embedding: Tensor, wanted: Tensor, steps: int) -> None:
+    """Train a module on the whole of `(N, E)` embeddings and `(N, …)` targets at each of the steps."""
     loader = DataLoader([(embedding, wanted)], batch_size=None)  # the whole set as it is: collating it anew each step takes a minute
     quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False, "enable_model_summary": False}
     trainer = lightning.Trainer(max_epochs=steps, accelerator="cpu", devices=1, log_every_n_steps=steps + 1, **quiet)
-    trainer.fit(probe, loader)
-    return probe.eval()
+    trainer.fit(module, loader)
