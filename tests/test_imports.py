@@ -26,6 +26,7 @@ TORCH_FREE = {
     "table_file",
     "stages_plan",
     "report",
+    "report_bootstrap",
     "report_export",
     "report_publish",
     "report_summary",

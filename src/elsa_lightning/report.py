@@ -14,10 +14,11 @@ from typing import Any
 
 from elsa_lightning.atomic import disk_faults, read_json, write_json, write_text
 from elsa_lightning.errors import RunError
+from elsa_lightning.report_bootstrap import paired
 from elsa_lightning.report_markdown import render
 from elsa_lightning.runs import Run
 from elsa_lightning.stages_plan import METRICS_VERSION, StageRef
-from elsa_lightning.table_file import Column, Row
+from elsa_lightning.table_file import Claim, Column, Row
 from elsa_lightning.tables import Plan
 from elsa_lightning.verdicts import claim_verdict, floor_verdict, interval
 
@@ -59,11 +60,16 @@ def collect(plan: Plan, runs: Path, corpora: Iterable[dict[str, Any]] = ()) -> d
         **_provenance(plan, runs),
         "columns": [dataclasses.asdict(c) for c in plan.table.columns],
         "rows": rows,
-        "claims": [dataclasses.asdict(claim) | claim_verdict(claim, scaled[claim.key]) for claim in plan.table.claims],
+        "claims": [_claim(plan, claim, scaled, runs) for claim in plan.table.claims],
         "floors": _floors(plan, scaled, raw),
         "notes": [*plan.table.notes, *_blind_to_elevation(plan, rows), *_absent(plan, raw), *_lacking(plan)],
         "reading": plan.table.reading,
     }
+
+
+def _claim(plan: Plan, claim: Claim, scaled: dict[str, dict[str, dict[str, float]]], runs: Path) -> dict[str, Any]:
+    over_clips = paired(plan, claim, runs)
+    return dataclasses.asdict(claim) | claim_verdict(claim, scaled[claim.key]) | ({"paired": over_clips} if over_clips else {})
 
 
 def write(report: dict[str, Any], folder: Path, name: str) -> tuple[Path, Path]:
@@ -192,7 +198,7 @@ def _blind_to_elevation(plan: Plan, rows: list[dict[str, Any]]) -> list[str]:
     return [
         f"⚠ {row['label']}, seed {seed}: {column.label} {value:.{column.digits}f} is below {bar:g}: blind to elevation (docs/concepts.md)."
         for row in rows
-        if row["run"]
+        if row["run"] and not plan.table.row(row["id"]).metrics  # a guess is no model
         for seed, value in row["cells"][ELEVATION]["values"].items()
         if value < bar
     ]

@@ -82,6 +82,10 @@ def claim_lines(report: dict[str, Any]) -> list[str]:
         allowance = "".join(f", {word} {claim[word]:g}" for word in ("margin", "tolerance") if claim[word])
         agree = f"{claim['agree']}/{claim['seeds']} of {len(report['seeds'])} seeds" if claim["seeds"] else "no seed yet"
         sides = f"{labels[claim['left']]} {claim['op']} {right}"
+        if one := claim.get("paired"):
+            digits = column["digits"]
+            ends = f"{one['low']:.{digits}f}, {one['high']:.{digits}f}"
+            agree += f"; difference {one['difference']:.{digits}f} [{ends}] over the clips of seed {one['seed']}"
         note = f" — {claim['note']}" if claim["note"] else ""
         lines.append(f"- {claim['verdict']} {column['label']}: {sides}: {numbers}{allowance} ({agree}){note}")
     return lines

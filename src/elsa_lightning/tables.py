@@ -116,14 +116,18 @@ def plan(
         )
     seeds = tuple(seeds or table.seeds)
     hashes: dict[str, str] = {}
+    known: dict[str, list[StageRef]] = {}  # rows that show different metrics of the same runs are planned once
     runs, lacking = {}, lacking_of(table, overrides)
     for row in table.rows:
         for seed in seeds if row.run and row.id not in lacking else ():
-            experiment = resolve_row(table, row, profile, seed, overrides).experiment
-            corpus = experiment.data.corpus
-            if repr(corpus) not in hashes:
-                hashes[repr(corpus)] = corpus_hash(corpus)
-            runs[row.id, seed] = plan_run(experiment, hashes[repr(corpus)], table.stage)
+            same = repr((row.overrides, sorted(row.needs), seed))
+            if same not in known:
+                experiment = resolve_row(table, row, profile, seed, overrides).experiment
+                corpus = experiment.data.corpus
+                if repr(corpus) not in hashes:
+                    hashes[repr(corpus)] = corpus_hash(corpus)
+                known[same] = plan_run(experiment, hashes[repr(corpus)], table.stage)
+            runs[row.id, seed] = known[same]
     aside = (*CORPUS_CHOICE, *NOT_IDENTITY, *(key for row in table.rows for key in row.needs))
     own = {key: value for key, value in override_layer(overrides).values.items() if key not in aside}
     return Plan(table, profile or PAPER, seeds, runs, own, lacking)

@@ -155,6 +155,7 @@ def test_the_papers_figures_are_those_of_the_reference():
         "elsa_audiocaps": "92.9u 92.8p 100.0u 74.7p 83.3u ",
         "elsa_real": "67.1p 35.8p 72.1p ",
         "clap": "",
+        "chance": "",
         "clap_clotho": "48.0p 28.2p ",
         "clap_audiocaps": "29.3p ",
         "clap_real": "27.3p ",
