@@ -198,7 +198,8 @@ def _paper(row: dict[str, Any], column: dict[str, Any]) -> str:
     figure = row["paper"].get(column["key"])
     if figure is None:
         return NONE
-    return f"{figure['value']}{DAGGER if figure['standing'] == 'unconfirmed' else ''}"
+    value = figure["value"] if column["digits"] else f"{figure['value']:.0f}"
+    return f"{value}{DAGGER if figure['standing'] == 'unconfirmed' else ''}"
 
 
 def _column(report: dict[str, Any], key: str) -> dict[str, Any]:
