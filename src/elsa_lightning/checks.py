@@ -211,6 +211,10 @@ def _check_rooms(experiment: Experiment) -> None:
         _fail("rooms.diffuseness", rooms.diffuseness, "must lie between 0 and 1")
     if rooms.engine == "pyroomacoustics_images" and list(rooms.diffuseness) != [0, 0]:
         _fail("rooms.diffuseness", rooms.diffuseness, "images know no scattering", "set rooms.diffuseness=[0,0] with this engine")
+    if rooms.test_rooms == "seen" and (rooms.mode != "bank" or rooms.test > rooms.train):
+        few = f"there are {rooms.train} training rooms, not {rooms.test}"
+        rule = few if rooms.mode == "bank" else "they are rooms of the training's bank"
+        _fail("rooms.test_rooms", "seen", rule, "set rooms.mode=bank, and rooms.test to at most rooms.train")
     if rooms.mode != "bank":
         if rooms.engine != "shoebox":
             remedy = "set rooms.engine=shoebox, or rooms.mode=bank"

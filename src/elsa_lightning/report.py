@@ -14,15 +14,19 @@ from typing import Any
 
 from elsa_lightning.atomic import disk_faults, read_json, write_json, write_text
 from elsa_lightning.errors import RunError
+from elsa_lightning.report_bootstrap import paired
 from elsa_lightning.report_markdown import render
 from elsa_lightning.runs import Run
 from elsa_lightning.stages_plan import METRICS_VERSION, StageRef
-from elsa_lightning.table_file import Column, Row
+from elsa_lightning.table_file import Claim, Column, Row
 from elsa_lightning.tables import Plan
 from elsa_lightning.verdicts import claim_verdict, floor_verdict, interval
 
 ELEVATION, ELEVATION_BLIND = "zero_shot/elevation/balanced_accuracy", 0.65
 """Metric, and the share below which a run counts as blind to elevation; guessing gives 0.5."""
+
+NOT_DEFINED = "not defined"
+"""In a cell of a baseline that has no such figure."""
 
 RESULTS = "results"
 """Default folder of the reports."""
@@ -52,13 +56,20 @@ def collect(plan: Plan, runs: Path, corpora: Iterable[dict[str, Any]] = ()) -> d
         "seeds": list(plan.seeds),
         "metrics_version": METRICS_VERSION,
         "gallery": _galleries(raw),
+        "cost_s": _cost(plan, runs),
         **_provenance(plan, runs),
         "columns": [dataclasses.asdict(c) for c in plan.table.columns],
         "rows": rows,
-        "claims": [dataclasses.asdict(claim) | claim_verdict(claim, scaled[claim.key]) for claim in plan.table.claims],
+        "claims": [_claim(plan, claim, scaled, runs) for claim in plan.table.claims],
         "floors": _floors(plan, scaled, raw),
-        "notes": [*plan.table.notes, *_blind_to_elevation(plan, rows), *_absent(plan, raw)],
+        "notes": [*plan.table.notes, *_blind_to_elevation(plan, rows), *_absent(plan, raw), *_lacking(plan)],
+        "reading": plan.table.reading,
     }
+
+
+def _claim(plan: Plan, claim: Claim, scaled: dict[str, dict[str, dict[str, float]]], runs: Path) -> dict[str, Any]:
+    over_clips = paired(plan, claim, runs)
+    return dataclasses.asdict(claim) | claim_verdict(claim, scaled[claim.key]) | ({"paired": over_clips} if over_clips else {})
 
 
 def write(report: dict[str, Any], folder: Path, name: str) -> tuple[Path, Path]:
@@ -105,8 +116,10 @@ def _state(stages: list[StageRef], runs: Path) -> str:
 
 
 def _row(plan: Plan, row: Row, raw: dict[tuple[str, int], Any], runs: Path) -> dict[str, Any]:
-    seeds = plan.seeds if row.run else ()
+    seeds = plan.seeds if row.run and row.id not in plan.lacking else ()
     found = {seed: raw[row.id, seed] for seed in seeds}
+    measured = [seed for seed in seeds if found[seed] is not None]
+    intervals = _intervals(plan.runs[row.id, measured[0]], runs) if len(measured) == 1 else {}
     content = {
         "id": row.id,
         "label": row.label,
@@ -118,16 +131,24 @@ def _row(plan: Plan, row: Row, raw: dict[tuple[str, int], Any], runs: Path) -> d
         "train_s": {str(seed): _train_seconds(plan.runs[row.id, seed], runs) for seed in seeds},
         "cells": {},
     }
+    if row.id in plan.lacking:
+        content["lacking"] = plan.lacking[row.id]
     for column in plan.table.columns if row.run else ():
-        values = {str(seed): value for seed in seeds if (value := _value(found[seed], column)) is not None}
+        metric = plan.table.metric(row, column)
+        values = {str(seed): value for seed in seeds if metric and (value := _value(found[seed], column, metric)) is not None}
         mean, half_width = interval(list(values.values())) if values else (None, None)
-        content["cells"][column.key] = {"values": values, "mean": mean, "half_width": half_width}
+        cell = content["cells"][column.key] = {"values": values, "mean": mean, "half_width": half_width}
+        if half_width is None and mean is not None and metric in intervals:
+            cell["clips"] = [end * column.scale for end in intervals[metric]]
+        reason = next((why for one in found.values() for name, why in _reasons(one) if _about(metric, name)), "")
+        if mean is None and (reason or not metric):
+            cell["absent"] = reason if metric else NOT_DEFINED
     return content
 
 
-def _value(metrics: dict[str, Any] | None, column: Column) -> float | None:
-    """A metric in its column's unit; None where it is missing or not a number."""
-    value = (metrics or {"metrics": {}})["metrics"].get(column.key)
+def _value(metrics: dict[str, Any] | None, column: Column, metric: str = "") -> float | None:
+    """A metric (the column's own, if none is named) in its column's unit; None where it is missing or not a number."""
+    value = (metrics or {"metrics": {}})["metrics"].get(metric or column.key)
     return value * column.scale if isinstance(value, int | float) and math.isfinite(value) else None
 
 
@@ -135,6 +156,12 @@ def _train_seconds(stages: list[StageRef], runs: Path) -> float | None:
     """Working time of the training stages, pre-training and captioner included, s."""
     seconds = [Run(runs / ref.run_id).seconds for ref in stages if ref.stage in ("pretraining", "train", "captioner")]
     return None if None in seconds or not seconds else round(math.fsum(s for s in seconds if s is not None), 1)
+
+
+def _cost(plan: Plan, runs: Path) -> float | None:
+    """Working time of all stages, s, divided by the number of seeds; None before all are done."""
+    seconds = [Run(runs / ref.run_id).seconds for ref in plan.stages]
+    return None if None in seconds or not seconds else round(math.fsum(s for s in seconds if s is not None) / len(plan.seeds), 1)
 
 
 def _galleries(raw: dict[tuple[str, int], Any]) -> list[dict[str, Any]]:
@@ -171,7 +198,7 @@ def _blind_to_elevation(plan: Plan, rows: list[dict[str, Any]]) -> list[str]:
     return [
         f"⚠ {row['label']}, seed {seed}: {column.label} {value:.{column.digits}f} is below {bar:g}: blind to elevation (docs/concepts.md)."
         for row in rows
-        if row["run"]
+        if row["run"] and not plan.table.row(row["id"]).metrics  # a guess is no model
         for seed, value in row["cells"][ELEVATION]["values"].items()
         if value < bar
     ]
@@ -179,9 +206,26 @@ def _blind_to_elevation(plan: Plan, rows: list[dict[str, Any]]) -> list[str]:
 
 def _absent(plan: Plan, raw: dict[tuple[str, int], Any]) -> list[str]:
     """A note for the columns that have no figures because no clip has their label (`stages.evaluate`), each reason once."""
-    reasons = {name: reason for metrics in raw.values() for name, reason in (metrics or {}).get("meta", {}).get("absent", {}).items()}
+    if plan.table.kind == "facts":  # the cells say it
+        return []
+    reasons = {name: reason for metrics in raw.values() for name, reason in _reasons(metrics)}
     shown = {name: "; ".join(c.label for c in plan.table.columns if _about(c.key, name)) for name in reasons}
     return [f"No figures for {shown[name]}: {reason}." for name, reason in reasons.items() if shown[name]]
+
+
+def _intervals(stages: list[StageRef], runs: Path) -> dict[str, list[float]]:
+    """Metric → its interval over test clips, where the evaluation has them (`evaluation.evaluators: [intervals]`)."""
+    details = read_json(runs / stages[-1].run_id / "details.json")
+    return details.get("intervals", {}) if isinstance(details, dict) else {}
+
+
+def _reasons(metrics: dict[str, Any] | None) -> Iterable[tuple[str, str]]:
+    """What an evaluation could not measure, and why."""
+    return (metrics or {}).get("meta", {}).get("absent", {}).items()
+
+
+def _lacking(plan: Plan) -> list[str]:
+    return [f"Not run: {plan.table.row(row).label}. It needs {needs}." for row, needs in plan.lacking.items()]
 
 
 def _about(key: str, name: str) -> bool:

@@ -8,7 +8,9 @@ from typing import Any
 
 from elsa_lightning.watching import duration
 
-DAGGER = "†"
+DAGGER, NONE = "†", "—"
+SHORT = 40
+"""A reason of at most so many characters stands in the cell itself."""
 ARROWS = {"higher": "↑", "lower": "↓"}
 
 
@@ -16,11 +18,12 @@ def render(report: dict[str, Any]) -> str:
     """The report as a Markdown page."""
     parts = [
         f"# {report['title']}\n\n{_about(report)}",
-        _markdown(*main_table(report)),
+        markdown_table(*main_table(report)),
         *footnotes(report),
         _section("Claims", claim_lines(report)),
         _section("Floors, every seed", floor_lines(report)),
-        _section("Per seed", [_markdown(*seed_table(report))]),
+        _section("Figures", figure_lines(report)),
+        _section("Per seed", [markdown_table(*seed_table(report))]),
         _section("Made by", _made_by(report)),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -39,10 +42,11 @@ def main_table(report: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
         line = [row["label"]]
         for column in columns:
             figure = _paper(row, column)
-            line.append(ours(row, column, report["seeds"]) if row["run"] else figure)
-            line += [figure if row["run"] else ""] if column in shown else []
+            beside = column in shown
+            line.append(ours(row, column, report["seeds"]) if row["run"] else NONE if beside else figure)
+            line += [figure] if beside else []
         body.append(line)
-    if any(row["run"] for row in report["rows"]):
+    if any(seconds is not None for row in report["rows"] for seconds in row["train_s"].values()) or _untrained(report):
         head.append("training")
         for line, row in zip(body, report["rows"], strict=True):
             line.append(_training(row))
@@ -53,11 +57,17 @@ def ours(row: dict[str, Any], column: dict[str, Any], seeds: list[int]) -> str:
     """A cell: mean ± interval over the seeds, `(2/3)` where seeds are missing, or what keeps it empty."""
     cell, digits = row["cells"][column["key"]], column["digits"]
     if cell["mean"] is None:
+        if "lacking" in row:
+            return "not given (see below)"
         open_states = [state for state in row["states"].values() if state != "done"]
-        return open_states[0] if open_states else "not measured"
+        reason = cell.get("absent", "")
+        waits = open_states and reason != "not defined"
+        return open_states[0] if waits else reason if 0 < len(reason) <= SHORT else "not measured"
     text = f"{cell['mean']:.{digits}f}"
     if cell["half_width"] is not None:
         text += f" ± {cell['half_width']:.{digits}f}"
+    elif "clips" in cell:
+        text += f" [{', '.join(f'{end:.{digits}f}' for end in cell['clips'])}]"
     return text if len(cell["values"]) == len(seeds) else f"{text} ({len(cell['values'])}/{len(seeds)})"
 
 
@@ -72,6 +82,10 @@ def claim_lines(report: dict[str, Any]) -> list[str]:
         allowance = "".join(f", {word} {claim[word]:g}" for word in ("margin", "tolerance") if claim[word])
         agree = f"{claim['agree']}/{claim['seeds']} of {len(report['seeds'])} seeds" if claim["seeds"] else "no seed yet"
         sides = f"{labels[claim['left']]} {claim['op']} {right}"
+        if one := claim.get("paired"):
+            digits = column["digits"]
+            ends = f"{one['low']:.{digits}f}, {one['high']:.{digits}f}"
+            agree += f"; difference {one['difference']:.{digits}f} [{ends}] over the clips of seed {one['seed']}"
         note = f" — {claim['note']}" if claim["note"] else ""
         lines.append(f"- {claim['verdict']} {column['label']}: {sides}: {numbers}{allowance} ({agree}){note}")
     return lines
@@ -108,12 +122,18 @@ def seed_table(report: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
     head = ["row", "seed", *(c["label"] for c in report["columns"]), "run"]
     body = []
     for row in (r for r in report["rows"] if r["run"]):
-        for seed in map(str, report["seeds"]):
+        for seed in row["states"]:
             values = [row["cells"][c["key"]]["values"].get(seed) for c in report["columns"]]
             state = row["states"][seed] if row["states"][seed] != "done" else "not measured"
             cells = [state if v is None else _number(v, c) for v, c in zip(values, report["columns"], strict=True)]
             body.append([row["id"], seed, *cells, f"`{row['runs'][seed]}`"])
     return head, body
+
+
+def figure_lines(report: dict[str, Any]) -> list[str]:
+    """Each figure under its caption; and why some are missing."""
+    lines = [f"{one['caption']}:\n\n![{one['caption']}]({one['file']})\n" for one in report.get("figures", [])]
+    return [*lines, *report.get("figures_lacking", [])]
 
 
 def footnotes(report: dict[str, Any]) -> list[str]:
@@ -122,6 +142,9 @@ def footnotes(report: dict[str, Any]) -> list[str]:
     figures = [f for row in report["rows"] for f in row["paper"].values()]
     if len(report["seeds"]) > 1:
         notes.append("± is the half width of the 95 % interval of the mean over seeds (Student's t).")
+    if any("clips" in cell for row in report["rows"] for cell in row["cells"].values()):
+        notes.append("[ ] is the 95 % interval by bootstrap over test clips of the one seed: the model stays as it is.")
+    notes.append(f"{NONE} the paper prints no figure, or nothing is run.")
     if any(f["standing"] == "unconfirmed" for f in figures):
         notes.append(f"{DAGGER} unconfirmed: second-hand, not readable in the paper's own text; no claim rests on it.")
     return notes
@@ -159,18 +182,24 @@ def _made_by(report: dict[str, Any]) -> list[str]:
     return [*lines, f"- metrics version {report['metrics_version']}"] if lines else []
 
 
+def _untrained(report: dict[str, Any]) -> bool:
+    """Whether rows are yet to be trained."""
+    return any(state != "done" for row in report["rows"] for state in row["states"].values())
+
+
 def _training(row: dict[str, Any]) -> str:
     """Mean over the seeds, and the longest of several."""
     seconds = [s for s in row["train_s"].values() if s is not None]
-    mean = duration(sum(seconds) / len(seconds)) if seconds else ""
+    mean = duration(sum(seconds) / len(seconds)) if seconds else NONE
     return f"{mean} (longest {duration(max(seconds))})" if len(seconds) > 1 else mean
 
 
 def _paper(row: dict[str, Any], column: dict[str, Any]) -> str:
     figure = row["paper"].get(column["key"])
     if figure is None:
-        return "—"
-    return f"{figure['value']}{DAGGER if figure['standing'] == 'unconfirmed' else ''}"
+        return NONE
+    value = figure["value"] if column["digits"] else f"{figure['value']:.0f}"
+    return f"{value}{DAGGER if figure['standing'] == 'unconfirmed' else ''}"
 
 
 def _column(report: dict[str, Any], key: str) -> dict[str, Any]:
@@ -186,6 +215,7 @@ def _section(title: str, lines: Iterable[str]) -> str:
     return f"## {title}\n\n{text}" if text else ""
 
 
-def _markdown(head: list[str], body: list[list[str]]) -> str:
+def markdown_table(head: list[str], body: list[list[str]]) -> str:
+    """A table in Markdown."""
     rows = [head, ["---"] * len(head), *body]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows)

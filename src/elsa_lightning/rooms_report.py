@@ -15,7 +15,7 @@ from elsa_lightning.acoustics.bank import MEASURED, RoomBank, engine_of
 from elsa_lightning.acoustics.bank_check import rooms_of
 from elsa_lightning.acoustics.geometry import Scene
 from elsa_lightning.acoustics.render import render_rir
-from elsa_lightning.acoustics.sampling import draw_rooms, ranges_of
+from elsa_lightning.acoustics.sampling import draw_rooms, split_rooms
 from elsa_lightning.errors import ConfigError
 from elsa_lightning.provenance import hardware
 from elsa_lightning.schema import Experiment, RoomsConfig
@@ -36,7 +36,7 @@ UNITS = {
 def sample_lines(cfg: Experiment, split: str, count: int, measure: bool) -> list[str]:
     """A table of drawn rooms: size, mean absorption, place of the source; measured labels if asked for."""
     rooms, rate = cfg.rooms, cfg.audio.sample_rate
-    scene = draw_rooms(count, ranges_of(rooms, split), rooms, rooms.seed, split, rate)
+    scene = split_rooms(rooms, split, range(count), rate)
     labels = engine_of(rooms)(scene, rooms, rate)[1] if measure else scene.labels()
     size = [" × ".join(f"{side:.2f}" for side in room) for room in scene.size.tolist()]
     absorption = [f"{value:.2f}" for value in scene.absorption.flatten(1).mean(1).tolist()]

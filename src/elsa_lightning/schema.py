@@ -32,6 +32,7 @@ from elsa_lightning.schema_model import (
     HtsatConfig,
     MiniLmConfig,
     ModelConfig,
+    NoSpatialConfig,
     RobertaConfig,
     SemanticCnnConfig,
     StaticIntensityConfig,
@@ -78,6 +79,7 @@ __all__ = [
     "MeasuredRoomsConfig",
     "MiniLmConfig",
     "ModelConfig",
+    "NoSpatialConfig",
     "OptimConfig",
     "PretrainedGpt2Config",
     "PretrainingConfig",
@@ -123,7 +125,7 @@ class Experiment:
 VARIANTS: dict[str, dict[str, type]] = {
     "data.corpus": {"foley": FoleyConfig, "esc50": Esc50Config, "manifest": ManifestConfig},
     "model.semantic": {"htsat": HtsatConfig, "cnn": SemanticCnnConfig},
-    "model.spatial": {"coord_cnn": CoordCnnConfig, "static_iv": StaticIntensityConfig},
+    "model.spatial": {"coord_cnn": CoordCnnConfig, "static_iv": StaticIntensityConfig, "none": NoSpatialConfig},
     "model.text": {"roberta": RobertaConfig, "minilm": MiniLmConfig, "tiny": TinyTextConfig},
     "captioner.language": {"gpt2": PretrainedGpt2Config, "small": SmallGpt2Config},
 }
@@ -132,6 +134,7 @@ VARIANTS: dict[str, dict[str, type]] = {
 CHOICES: dict[str, tuple[str, ...]] = {
     "rooms.engine": ("shoebox", "pyroomacoustics", "pyroomacoustics_images"),
     "rooms.mode": ("bank", "pool", "fresh"),
+    "rooms.test_rooms": ("unseen", "seen"),
     "rooms.measured.test": ("simulated", "measured", "both"),
     "data.rendering": ("stream", "cached"),
     "data.negatives": ("plain", "hard_spatial"),
@@ -180,6 +183,7 @@ _AUGMENTATION = (
 LATER: dict[str, Any] = {
     **{f"augmentation.{name}": getattr(AugmentationConfig(), name) for name in _AUGMENTATION},
     "data.negatives": "plain",
+    "data.eval_mono": False,
     "data.pcm_precision": "float32",  # holds what the files hold
     "evaluation.evaluators": list(FIRST_EVALUATORS),
     "features.mel.int16": False,
@@ -188,6 +192,7 @@ LATER: dict[str, Any] = {
     "loss.what.weight": 0.0,
     "loss.where.weight": 0.0,
     "model.semantic.projection": False,
+    "model.spatial.reactive": True,
     "model.text.projection": False,
     "model.what_where.reads": "branches",
     "model.what_where.width": 0,
@@ -197,6 +202,7 @@ LATER: dict[str, Any] = {
     "pretraining.optimizer": "adamw",
     "pretraining.targets": "regression",
     "rooms.near_balance": 1.0,
+    "rooms.test_rooms": "unseen",
     "trainer.chunks": 1,
 }
 """Keys that came later → value at which nothing changes: there they are no part of an identity, so that results of before stay valid."""

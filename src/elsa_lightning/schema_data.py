@@ -68,7 +68,10 @@ class RoomsConfig:
     val: int = 1024
     """Number of validation rooms, none of which is a training room."""
     test: int = 4970
-    """Number of test rooms, none of which is a training or validation room."""
+    """Number of test rooms, none of which is a training or validation room unless `test_rooms` says so."""
+    test_rooms: str = "unseen"
+    """`unseen`: the test's rooms are its own. `seen`: they are training rooms, with new places of source and microphone (the paper's
+    protocol, which cannot tell a room that was learned by heart from one that was heard). The training is the same."""
     refresh: float = 0.05
     """Share of the pool re-simulated each step (mode `pool`). Sensible: an eighth of the batch over the pool's size, such as 0.002 for 64
     examples and 4,096 rooms (8 new rooms a step); 0.05 of 4,096 simulates 205 rooms before every step."""
@@ -148,6 +151,9 @@ class DataConfig:
     """`versions` is raised until an epoch of a small corpus holds at least this many examples."""
     eval_min_examples: int = 0
     """`eval_versions` is raised until the test of a small corpus holds at least this many examples."""
+    eval_mono: bool = False
+    """Test clips are the non-spatial originals, as `mono_policy` has them, with their plain captions: the paper's retrieval on AudioCaps
+    and Clotho. They have no place, and so nothing but retrieval and the class is scored."""
     group: int = 1
     """Versions of one clip that share a training batch; 1: drawn independently. The same sound at other places is what a caption's spatial
     words must tell apart: with many sound classes and small batches there is little else to learn them from."""

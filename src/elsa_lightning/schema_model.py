@@ -57,6 +57,8 @@ class CoordCnnConfig:
     width: int = 192
     """Width handed to the fusion."""
     dropout: float = 0.3
+    reactive: bool = True
+    """Whether the reactive intensity has a stream, and a part in `skip`; false: the active intensity alone."""
     checkpoint: str = ""
     """Folder or file of a pre-trained branch; empty: random, or this experiment's own pre-training stage."""
 
@@ -68,6 +70,13 @@ class StaticIntensityConfig:
     name: str = "static_iv"
     bands: int = 32
     """Bands, each with three active and three reactive components: width 6 × bands."""
+
+
+@dataclass
+class NoSpatialConfig:
+    """No spatial branch: the model hears the omnidirectional channel alone, as CLAP does."""
+
+    name: str = "none"
 
 
 @dataclass
@@ -132,7 +141,7 @@ class ModelConfig:
     semantic: Any = field(default_factory=HtsatConfig)
     """Choice node: htsat, cnn."""
     spatial: Any = field(default_factory=CoordCnnConfig)
-    """Choice node: coord_cnn, static_iv."""
+    """Choice node: coord_cnn, static_iv, none."""
     text: Any = field(default_factory=RobertaConfig)
     """Choice node: roberta, minilm, tiny."""
     embedding: int = 512

@@ -10,6 +10,8 @@
     embed_texts and intensity only for evaluators that read them. Both read rooms and features_eval too; intensity reads nothing else;
     captioner and captions only with `captioner.enabled`)
 
+`evaluate` is what a row of a table is about; `PRODUCERS` are further ends, of tables that need no training.
+
 A stage's fingerprint is a hash of the resolved values that it reads, of its parents' fingerprints, of its corpus' content and of its
 version. Rows of a table that agree in these share the stage.
 """
@@ -19,7 +21,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from elsa_lightning.captions.rewritten import content_hash
@@ -29,11 +31,22 @@ from elsa_lightning.schema import LATER, NOT_IDENTITY, AugmentationConfig, Coord
 from elsa_lightning.schema_evaluation import EVALUATOR_VERSIONS, EVALUATORS, NEEDS_STAGE
 from elsa_lightning.weights import branch_hash, checkpoint_hash, language_hash, tokenizer_hash
 
+PRODUCERS: dict[str, tuple[str, ...]] = {
+    "room_ranges": ("rooms",),
+    "word_rules": ("rooms",),
+    "architecture": (),
+    "data_summary": (),
+}
+"""Stages that write a metrics.json besides `evaluate` → what they read, where an experiment has it (`stages.facts`)."""
+
 STAGES = (
     *("rooms", "features_train", "features_eval", "text_states", "third_octaves", "pretraining", "train"),
     *("embed", "embed_texts", "intensity", "captioner", "captions", "evaluate"),
 )
-"""All stages, each after those that it may need."""
+"""The stages of a trained row, each after those that it may need."""
+
+ENDS = ("evaluate", *PRODUCERS)
+"""Stages whose metrics.json a table may show."""
 
 METRICS_VERSION = 1
 """Raised when a metric's definition changes: evaluation runs again, training does not."""
@@ -52,11 +65,12 @@ STAGE_VERSIONS = {
     "captioner": 1,
     "captions": 1,
     "evaluate": METRICS_VERSION,
+    **dict.fromkeys(PRODUCERS, 1),
 }
 """Raised when a stage's code computes something else from the same values."""
 
 _RENDERING = ("audio", "features", "data.corpus", "data.mono_policy", "data.seed", "data.pcm_precision")
-_EVAL_RENDERING = ("data.eval_versions", "data.eval_min_examples")
+_EVAL_RENDERING = ("data.eval_versions", "data.eval_min_examples", "data.eval_mono")
 _TRAINING_ROOMS = ("rooms.mode", "rooms.refresh", "rooms.elevation_balance", "rooms.near_balance", "rooms.measured.share")
 
 _PAIRING = ("data.corpus", "data.seed", "data.versions", "data.min_examples", "data.mono_share", "data.negatives", *_TRAINING_ROOMS)
@@ -98,6 +112,13 @@ READS: dict[str, tuple[str, ...]] = {
     "captioner": ("seed", "captions.rewrites", "captioner", "trainer.precision"),
     "captions": ("captions.per_clip", "data.seed", *_DECODING),
     "evaluate": ("captions.per_clip", "evaluation", *_SCORING),
+    "room_ranges": (),
+    "word_rules": (),
+    "architecture": ("model", "features"),
+    "data_summary": (
+        "audio.clip_s",
+        *(f"data.{name}" for name in ("versions", "min_examples", "eval_versions", "eval_min_examples", "eval_mono")),
+    ),
 }
 """Stage → keys and groups of keys that it reads, besides what its parents hold."""
 
@@ -105,8 +126,8 @@ SKIPS: dict[str, tuple[str, ...]] = {
     "rooms": _TRAINING_ROOMS,
     "text_states": ("captions.per_clip", "model.text.pooling_heads"),
     "pretraining": (*_EVAL_RENDERING, "data.text_states"),
-    "train": (*_EVAL_RENDERING, "captions.per_clip"),
     "captioner": (*(key for key in _DECODING if key != "captioner.max_tokens"), *_SCORING),
+    "train": (*_EVAL_RENDERING, "captions.per_clip", "rooms.test_rooms"),
 }
 """Stage → keys below those of `READS` that do not change its result. (Training heeds validation figures only to select the best.)"""
 
@@ -130,8 +151,12 @@ READS_CORPUS = (
     "embed_texts",
     "captioner",
     "captions",
+    "data_summary",
 )
 """Stages whose fingerprint holds the corpus' content."""
+
+TRAINING_SIDE = ("features_train", "text_states", "third_octaves", "pretraining", "train")
+"""Stages that never look at a test room: with `rooms.test_rooms: seen` or `rooms.measured.test` they are those of an experiment without."""
 
 
 @dataclass(frozen=True)
@@ -233,8 +258,18 @@ def _heeds_validation(experiment: Experiment, stage: str) -> bool:
     return stage == "train" and experiment.trainer.select == "best"
 
 
-def needed_parents(experiment: Experiment) -> dict[str, tuple[str, ...]]:
-    """The stages that an experiment needs, in order, each with those whose folders it reads."""
+def needed_parents(experiment: Experiment, end: str = "evaluate") -> dict[str, tuple[str, ...]]:
+    """The stages that an experiment needs up to one of `ENDS`, in order, each with those whose folders it reads."""
+    stages = _all_parents(experiment)
+    for name, parents in PRODUCERS.items():
+        stages[name] = tuple(parent for parent in parents if parent in stages)
+    wanted = {end}
+    for name in reversed(stages):
+        wanted |= set(stages[name]) if name in wanted else set()
+    return {name: parents for name, parents in stages.items() if name in wanted}
+
+
+def _all_parents(experiment: Experiment) -> dict[str, tuple[str, ...]]:
     cached = experiment.data.rendering == "cached"
     spatial = experiment.model.spatial
     pretrained = experiment.pretraining.steps > 0 and isinstance(spatial, CoordCnnConfig) and not spatial.checkpoint
@@ -270,21 +305,35 @@ def plan_rooms(experiment: Experiment) -> StageRef:
     return StageRef("rooms", fingerprint(values, version=STAGE_VERSIONS["rooms"]), values, {}, experiment)
 
 
-def plan_run(experiment: Experiment, corpus_hash: str) -> list[StageRef]:
+def plan_run(experiment: Experiment, corpus_hash: str, end: str = "evaluate") -> list[StageRef]:
     """The stages of one experiment, parents first.
 
     Args:
         experiment: the resolved experiment.
         corpus_hash: content hash of its corpus (`data.readers.open_corpus`).
+        end: the last stage, one of `ENDS`.
     """
     done: dict[str, StageRef] = {}
-    for stage, names in needed_parents(experiment).items():
-        values = stage_config(experiment, stage)
+    trained = _without_test_rooms(experiment)
+    rooms_of_training = None if trained == experiment else plan_rooms(trained)
+    for stage, names in needed_parents(experiment, end).items():
+        own = trained if stage in TRAINING_SIDE else experiment
+        values = stage_config(own, stage)
         if stage in READS_CORPUS:
             values["corpus"] = corpus_hash
         parents = {name: done[name].fingerprint for name in names}
+        if rooms_of_training and stage in TRAINING_SIDE:
+            parents["rooms"] = rooms_of_training.fingerprint
         blind = stage in ("pretraining", "train") and not _heeds_validation(experiment, stage)
         hashed = [mark for name, mark in parents.items() if not (blind and name == "features_eval")]
         mark = fingerprint(values, *hashed, version=STAGE_VERSIONS[stage])
-        done[stage] = StageRef(stage, mark, values, parents, experiment, corpus_hash)
-    return list(done.values())
+        done[stage] = StageRef(stage, mark, values, parents, own, corpus_hash)
+    ahead = [rooms_of_training] if rooms_of_training and any(stage in TRAINING_SIDE for stage in done) else []
+    return [*ahead, *done.values()]
+
+
+def _without_test_rooms(experiment: Experiment) -> Experiment:
+    """The experiment that training knows, whatever rooms the test is in: so the same model is judged in all of them."""
+    rooms = experiment.rooms
+    plain = replace(rooms, test_rooms="unseen", measured=replace(rooms.measured, test="simulated"))
+    return replace(experiment, rooms=plain)

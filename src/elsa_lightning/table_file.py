@@ -17,9 +17,6 @@ from elsa_lightning.config import TYPE_WORDS, did_you_mean, type_name
 from elsa_lightning.errors import ConfigError
 from elsa_lightning.layers import BASE, base_paths, flatten, read_yaml, shown_path
 
-STANDINGS = ("printed", "consistent", "unconfirmed")
-OPERATORS = ("<", "<=", ">", ">=", "~")
-
 
 @dataclass(frozen=True)
 class Column:
@@ -51,6 +48,12 @@ class Row:
     """Metric key → the paper's figure; a cell that the paper does not print is left out."""
     run: bool = True
     """false: a row of the paper's figures alone."""
+    metrics: dict[str, str] = field(default_factory=dict)
+    """Column → the metric that stands there instead of the column's own, such as a baseline's from the same evaluation; the columns that
+    are not named have no figure then. Empty: every column shows its own."""
+    needs: dict[str, str] = field(default_factory=dict)
+    """Key → how to come by its value: a file of the user's own, that the command line names and this row alone reads. Without it the row
+    is not run, and its cells say so."""
 
 
 @dataclass(frozen=True)
@@ -106,10 +109,24 @@ class Table:
     """Sentences below the table."""
     profile: str = ""
     """The only profile that the rows make sense for; empty: any."""
+    kind: str = "runs"
+    """`runs`: a row is an experiment. `facts`: one stage measures all rows; the cell of a row and a column is its metric `<row>/<key>`."""
+    stage: str = "evaluate"
+    """Stage whose metrics.json the table shows, one of `stages_plan.ENDS`."""
+    reading: str = ""
+    """How to read the table, for results/README.md. `[[row key]]` stands for the measured cell: prose holds no other figures of ours."""
+    figures: list[str] = field(default_factory=list)
+    """Figures to draw beside it, names of `figures.FIGURES`."""
 
     def column(self, key: str) -> Column:
         """The column that shows a metric."""
         return next(c for c in self.columns if c.key == key)
+
+    def metric(self, row: Row, column: Column) -> str:
+        """The metric that a cell shows, as metrics.json names it; empty where the row has none for this column."""
+        if row.metrics:
+            return row.metrics.get(column.key, "")
+        return f"{row.id}/{column.key}" if self.kind == "facts" else column.key
 
     def row(self, name: str) -> Row:
         """The row of that id."""
@@ -146,6 +163,8 @@ def load_table(path: Path | str) -> Table:
     Raises:
         ConfigError: an unknown key, a wrong type, a claim about a row or column that does not exist.
     """
+    from elsa_lightning.table_checks import check
+
     path = Path(path)
     source, content = shown_path(path), read_yaml(path)
     bases = base_paths(content.pop(BASE, []), path)
@@ -155,7 +174,7 @@ def load_table(path: Path | str) -> Table:
     common = flatten(content.pop("common", None) or {}, f"{source} (common)")
     content["rows"] = _with_grid(content.get("rows") or [], grid, source)
     table = _typed(Table, {"common": common, **content, BASE: bases[0], "path": path}, source)
-    _check(table, source)
+    check(table, source)
     return table
 
 
@@ -214,36 +233,3 @@ def _value(hint: Any, value: Any, where: str) -> Any:
             f"{where} is {value!r}, not {' or '.join(TYPE_WORDS.get(type_name(t), 'a path') for t in allowed)}", "mend the file"
         )
     return value
-
-
-def _check(table: Table, source: str) -> None:
-    """Names that must agree with each other."""
-    rows, columns = [r.id for r in table.rows], [c.key for c in table.columns]
-
-    def known(word: str, words: list[str] | tuple[str, ...], what: str) -> None:
-        if word not in words:
-            raise ConfigError(f"{source}: {what} `{word}` does not exist{did_you_mean(word, words)}", f"there are: {', '.join(words)}")
-
-    for kind, names in (("row", rows), ("column", columns), ("seed", table.seeds)):
-        twice = {name for name in names if names.count(name) > 1}
-        if twice or not names:
-            raise ConfigError(f"{source}: {f'{kind} `{twice.pop()}` is there twice' if twice else f'there is no {kind}'}", "mend the file")
-    if table.table != table.path.stem:
-        raise ConfigError(f"{source}: the table is called `{table.table}`, its file `{table.path.name}`", "give both the same name")
-    for column in table.columns:
-        known(column.better, ("higher", "lower"), f"column {column.key}: better")
-    for row in table.rows:
-        for key, figure in row.paper.items():
-            known(key, columns, f"row {row.id}: paper: column")
-            known(figure.standing, STANDINGS, f"row {row.id}: paper: {key}: standing")
-    runnable = [r.id for r in table.rows if r.run]
-    for claim in table.claims:
-        known(claim.left, runnable, "claim: row")
-        known(claim.op, OPERATORS, "claim: op")
-        known(claim.key, columns, "claim: column")
-        if isinstance(claim.right, str):
-            known(claim.right, runnable, "claim: row")
-    for floor in table.floors:
-        known(floor.row, runnable, "floor: row")
-        known(floor.key, columns, "floor: column")
-        known(floor.op, OPERATORS[:4], "floor: op")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,6 +29,7 @@ class Plan:
         seeds: training seeds of each row.
         runs: (row id, seed) → its stages, parents first.
         overrides: key → value of the command line, as far as they change what is computed; the choice of a corpus aside.
+        lacking: row id → what the row needs that was not given, and how to come by it; such a row has no runs.
     """
 
     table: Table
@@ -36,18 +37,23 @@ class Plan:
     seeds: tuple[int, ...]
     runs: dict[tuple[str, int], list[StageRef]]
     overrides: dict[str, Any] = field(default_factory=dict)
+    lacking: dict[str, str] = field(default_factory=dict)
 
     @property
     def stages(self) -> list[StageRef]:
         """All stages, parents before children, equal ones once; all rows of a seed before the next seed."""
         ordered = sorted(self.runs, key=lambda key: self.seeds.index(key[1]))
-        return list({ref.run_id: ref for key in ordered for ref in self.runs[key]}.values())
+        return once(ref for key in ordered for ref in self.runs[key])
 
     @property
     def corpus(self) -> str:
         """Name of the corpus that the rows share."""
-        names = {stages[-1].experiment.data.corpus.name for stages in self.runs.values()}
-        return "+".join(sorted(names))
+        return "+".join(sorted({cfg.name for cfg in self.corpora}))
+
+    @property
+    def corpora(self) -> list[Any]:
+        """The `data.corpus` configurations of the rows, each once."""
+        return list({repr(cfg): cfg for cfg in (stages[-1].experiment.data.corpus for stages in self.runs.values())}.values())
 
     @property
     def name(self) -> str:
@@ -64,13 +70,23 @@ class Plan:
         return ".".join(words)
 
 
+def once(stages: Iterable[StageRef]) -> list[StageRef]:
+    """Equal stages once: the first of each, so that parents stay before children."""
+    found: dict[str, StageRef] = {}
+    for ref in stages:
+        found.setdefault(ref.run_id, ref)
+    return list(found.values())
+
+
 def resolve_row(table: Table, row: Row, profile: str | None, seed: int, overrides: Sequence[str] = ()) -> Resolved:
-    """A row's experiment.
+    """A row's experiment. What other rows need (`Row.needs`) it does not get from the command line.
 
     Raises:
         ConfigError: see `config.load_experiment`.
     """
     source = shown_path(table.path)
+    foreign = {key for other in table.rows for key in other.needs} - row.needs.keys()
+    overrides = [word for word in overrides if word.partition("=")[0].strip() not in foreign]
     overlays: list[tuple[str, Mapping[str, Any]]] = [(f"{source}, row {row.id}", row.overrides), ("seed", {"seed": seed})]
     return load_experiment(table.base, profile, overlays, overrides, common=(f"{source}, common", table.common))
 
@@ -100,17 +116,28 @@ def plan(
         )
     seeds = tuple(seeds or table.seeds)
     hashes: dict[str, str] = {}
-    runs = {}
+    known: dict[str, list[StageRef]] = {}  # rows that show different metrics of the same runs are planned once
+    runs, lacking = {}, lacking_of(table, overrides)
     for row in table.rows:
-        for seed in seeds if row.run else ():
-            experiment = resolve_row(table, row, profile, seed, overrides).experiment
-            corpus = experiment.data.corpus
-            if repr(corpus) not in hashes:
-                hashes[repr(corpus)] = corpus_hash(corpus)
-            runs[row.id, seed] = plan_run(experiment, hashes[repr(corpus)])
-    aside = (*CORPUS_CHOICE, *NOT_IDENTITY)
+        for seed in seeds if row.run and row.id not in lacking else ():
+            same = repr((row.overrides, sorted(row.needs), seed))
+            if same not in known:
+                experiment = resolve_row(table, row, profile, seed, overrides).experiment
+                corpus = experiment.data.corpus
+                if repr(corpus) not in hashes:
+                    hashes[repr(corpus)] = corpus_hash(corpus)
+                known[same] = plan_run(experiment, hashes[repr(corpus)], table.stage)
+            runs[row.id, seed] = known[same]
+    aside = (*CORPUS_CHOICE, *NOT_IDENTITY, *(key for row in table.rows for key in row.needs))
     own = {key: value for key, value in override_layer(overrides).values.items() if key not in aside}
-    return Plan(table, profile or PAPER, seeds, runs, own)
+    return Plan(table, profile or PAPER, seeds, runs, own, lacking)
+
+
+def lacking_of(table: Table, overrides: Sequence[str] = ()) -> dict[str, str]:
+    """Rows that need something which the command line does not give → its key, and how to come by it."""
+    given = {key for key, value in override_layer(overrides).values.items() if value not in ("", None)}
+    missing = {row.id: {key: remedy for key, remedy in row.needs.items() if key not in given} for row in table.rows if row.run}
+    return {row: "; ".join(f"`{key}`: {remedy}" for key, remedy in needs.items()) for row, needs in missing.items() if needs}
 
 
 def parse_seeds(text: str, table: Table) -> list[int]:
@@ -133,13 +160,15 @@ def parse_seeds(text: str, table: Table) -> list[int]:
 
 def describe(table: Table) -> str:
     """A table's rows, columns, claims and floors in words, every row resolved at the paper's scale to find faults early."""
+    lacking = lacking_of(table)
     for row in table.rows:
-        if row.run:
+        if row.run and row.id not in lacking:
             resolve_row(table, row, PAPER, table.seeds[0])
     lines = [f"{table.table}: {table.title}", f"  {table.source}; base {shown_path(table.base)}, seeds {table.seeds}", "rows"]
     for row in table.rows:
         changes = ", ".join(f"{key}={value}" for key, value in row.overrides.items()) or "as base"
         lines.append(f"  {row.id:24s} {row.label}  [{changes if row.run else 'figures of the paper, not run'}]")
+        lines += [f"  {'':24s} needs {lacking[row.id]}"] if row.id in lacking else []
     lines += ["columns", *(f"  {c.key:42s} {c.label} ({c.better} is better)" for c in table.columns)]
     lines += ["claims", *(f"  {c.left} {c.op} {c.right}: {c.key}" for c in table.claims)] if table.claims else []
     if table.floors:

@@ -11,18 +11,21 @@ from elsa_lightning.atomic import disk_faults
 from elsa_lightning.report_markdown import render
 
 
-def write_tensorboard(report: dict[str, Any], folder: Path) -> None:
+def write_tensorboard(report: dict[str, Any], folder: Path, results: Path | None = None) -> None:
     """Replace what `folder` shows by this report.
 
     Args:
         report: see `report.collect`.
         folder: below the runs folder, so that `elsa tensorboard` shows it.
+        results: where the report's figures lie; None: they are not shown.
     """
     with disk_faults(folder):
         shutil.rmtree(folder, ignore_errors=True)
-        _write(folder, [_text(report["table"], render(report))])
+        drawn = report.get("figures", []) if results else []
+        pictures = [results / (one["file"].removesuffix("svg") + "png") for one in drawn]
+        _write(folder, [_text(report["table"], render(report)), *(_image(path) for path in pictures if path.exists())])
         for row in (r for r in report["rows"] if r["run"]):
-            for seed in (str(s) for s in report["seeds"] if row["states"][str(s)] == "done"):
+            for seed in (str(s) for s in report["seeds"] if row["states"].get(str(s)) == "done"):
                 values = {key: cell["values"][seed] for key, cell in row["cells"].items() if seed in cell["values"]}
                 _write(folder / f"{row['id']}.{seed}", [_hparams(report, row, seed), *(_scalar(k, v) for k, v in values.items())])
 
@@ -46,6 +49,15 @@ def _text(tag: str, text: str) -> Any:
     shape = TensorShapeProto(dim=[TensorShapeProto.Dim(size=1)])
     tensor = TensorProto(dtype="DT_STRING", string_val=[text.encode()], tensor_shape=shape)
     return Summary(value=[Summary.Value(tag=tag, metadata=create_summary_metadata(tag, ""), tensor=tensor)])
+
+
+def _image(path: Path) -> Any:
+    from tensorboard.compat.proto.summary_pb2 import Summary
+
+    content = path.read_bytes()
+    width, height = (int.from_bytes(content[start : start + 4]) for start in (16, 20))  # of the PNG's first chunk
+    image = Summary.Image(height=height, width=width, colorspace=4, encoded_image_string=content)
+    return Summary(value=[Summary.Value(tag=f"figures/{path.stem}", image=image)])
 
 
 def _scalar(tag: str, value: float) -> Any:

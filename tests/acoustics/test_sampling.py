@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from elsa_lightning.acoustics.sampling import WALL_MARGIN_M, draw_rooms
+from elsa_lightning.acoustics.sampling import WALL_MARGIN_M, draw_rooms, split_rooms
 from elsa_lightning.errors import ConfigError
 from elsa_lightning.schema import RangeConfig, RoomsConfig
 
@@ -80,3 +80,25 @@ def test_walls_absorb_like_real_ones_so_that_large_rooms_ring_longer(paper_rooms
     assert (mean > high).float().mean() < 0.2
     spread = free.absorption.double().mean((1, 2))
     assert spread.std() > mean.std()
+
+
+def test_seen_test_rooms_are_training_rooms_with_new_places(rooms):
+    seen = dataclasses.replace(rooms, test_rooms="seen")
+    train, test, own = (split_rooms(cfg, split, range(6), 16000) for cfg, split in ((rooms, "train"), (seen, "test"), (rooms, "test")))
+    for name in ("size", "absorption", "diffuseness"):
+        assert torch.equal(getattr(test, name), getattr(train, name)) and not torch.equal(getattr(own, name), getattr(train, name))
+    assert ((test.source - train.source).norm(dim=1) > 0.05).all()
+    assert len({*test.noise_seed.tolist(), *train.noise_seed.tolist()}) == 12
+    for place in (test.check().source, test.microphone):
+        assert (place >= WALL_MARGIN_M - 1e-4).all() and (place <= test.size - WALL_MARGIN_M + 1e-4).all()
+    low, high = rooms.test_ranges.distance_m
+    assert (test.distance_m > low - 1e-3).all() and (test.distance_m < high + 1e-3).all()
+    assert torch.equal(split_rooms(seen, "test", [4], 16000).source[0], test.source[4]), "a room depends on its own number only"
+    for split in ("train", "val"):
+        assert torch.equal(split_rooms(seen, split, range(3), 16000).source, split_rooms(rooms, split, range(3), 16000).source)
+
+
+def test_a_room_that_holds_no_place_is_named(rooms):
+    far = dataclasses.replace(rooms, test_rooms="seen", test_ranges=dataclasses.replace(rooms.test_ranges, distance_m=[60.0, 61.0]))
+    with pytest.raises(ConfigError, match="training room 0 holds no source"):
+        split_rooms(far, "test", [0], 16000)

@@ -10,6 +10,7 @@ from elsa_lightning.errors import RunError
 from elsa_lightning.locks import hold
 from elsa_lightning.report import ELEVATION, collect, rerender, write
 from elsa_lightning.report_markdown import render
+from elsa_lightning.report_summary import summary
 from elsa_lightning.report_terminal import print_report
 from elsa_lightning.runs import write_status
 from elsa_lightning.table_file import Claim, Column, Floor
@@ -117,9 +118,11 @@ GOLDEN = """# A tiny table
 | --- | --- | --- | --- | --- | --- |
 | Static | 20.0 ± 12.7 | 27.4† | 50.0 ± 0.0 | — | 80 s (longest 1 min 40 s) |
 | Learned | 18.0 (1/2) | — | 50.0 (1/2) | 24.8 | 60 s |
-| Rival | 11.7 |  | — |  |  |
+| Rival | — | 11.7 | — | — | — |
 
 ± is the half width of the 95 % interval of the mean over seeds (Student's t).
+
+— the paper prints no figure, or nothing is run.
 
 † unconfirmed: second-hand, not readable in the paper's own text; no claim rests on it.
 
@@ -240,6 +243,11 @@ def test_committed_reports_are_what_their_values_say():
     assert own["md"].keys() == own["json"].keys()
     for name, path in own["json"].items():
         assert rerender(path) == own["md"][name].read_text(), f"{name}: write it again with `elsa table report`"
+
+
+def test_the_committed_page_of_results_is_what_its_reports_say():
+    """`elsa table report --all --profile desk` writes it."""
+    assert (RESULTS / "README.md").read_text() == summary(RESULTS, "desk")
 
 
 def test_a_damaged_metrics_file_is_named(plan, tmp_path, finish):

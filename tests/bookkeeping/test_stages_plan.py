@@ -9,7 +9,7 @@ from elsa_lightning.config import load_experiment
 from elsa_lightning.errors import ConfigError, DataError
 from elsa_lightning.schema import LATER, NOT_IDENTITY, Experiment
 from elsa_lightning.schema_evaluation import EVALUATOR_VERSIONS
-from elsa_lightning.stages_plan import STAGES, fingerprint, plan_rooms, plan_run, stage_config
+from elsa_lightning.stages_plan import STAGES, TRAINING_SIDE, fingerprint, plan_rooms, plan_run, stage_config
 
 ON_DEMAND = {"embed_texts", "intensity", "captioner", "captions"}
 """Stages for evaluators that are not run by default, and for a captioner."""
@@ -369,3 +369,40 @@ def test_stages_that_an_experiment_needs(marks, tmp_path):
     assert "pretraining" not in marks("model.spatial.name=static_iv")
     (tmp_path / "spatial_branch.safetensors").write_bytes(b"weights")
     assert "pretraining" not in marks(f"model.spatial.checkpoint={tmp_path}")
+
+
+def test_seen_rooms_are_judged_by_the_same_model(experiment_file):
+    start = [*CACHED, "rooms.train=20", "rooms.test=9"]
+    plans = {
+        rooms: plan_run(load_experiment(experiment_file, overrides=[*start, f"rooms.test_rooms={rooms}"]).experiment, "c0ffee")
+        for rooms in ("unseen", "seen")
+    }
+    marks = {name: {ref.stage: ref.fingerprint for ref in refs} for name, refs in plans.items()}
+    assert changed(marks["unseen"], marks["seen"]) == {"rooms", "features_eval", "embed", "evaluate"}
+    rooms = [ref for ref in plans["seen"] if ref.stage == "rooms"]
+    assert [ref.fingerprint for ref in rooms] == [marks["unseen"]["rooms"], marks["seen"]["rooms"]]
+    place = {ref.run_id: i for i, ref in enumerate(plans["seen"])}
+    for ref in plans["seen"]:
+        assert all(place[f"{stage}/{mark}"] < place[ref.run_id] for stage, mark in ref.parents.items()), "parents first"
+        own = "unseen" if ref.stage in TRAINING_SIDE else "seen"
+        assert ref.parents.get("rooms", marks[own]["rooms"]) == marks[own]["rooms"]
+
+
+def test_original_test_clips_change_the_evaluation_alone(marks):
+    assert changed(marks(), marks("data.eval_mono=true")) == {"features_eval", "embed", "evaluate"}
+
+
+ENDS_AND_STAGES = [("room_ranges", ["rooms"]), ("word_rules", ["rooms"]), ("architecture", []), ("data_summary", [])]
+
+
+@pytest.mark.parametrize(("end", "stages"), ENDS_AND_STAGES)
+def test_facts_need_no_training(experiment_file, end, stages):
+    def ends(*overrides, corpus="c0ffee"):
+        refs = plan_run(load_experiment(experiment_file, overrides=[*CACHED, *overrides]).experiment, corpus, end)
+        assert [ref.stage for ref in refs] == [*stages, end]
+        return refs[-1].fingerprint
+
+    assert ends() == ends("optim.lr=0.3", "loss.clip.weight=2")
+    assert (ends() != ends(corpus="other")) == (end == "data_summary")
+    assert (ends() != ends("rooms.train=11")) == (stages == ["rooms"])
+    assert (ends() != ends("model.embedding=8")) == (end == "architecture")

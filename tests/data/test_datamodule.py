@@ -223,3 +223,16 @@ def test_lightning_resumes_in_the_middle(cfg, corpus, banks, tokenizer, tmp_path
     trainer(tmp_path, 12).fit(second, data, ckpt_path=path, weights_only=True)
     assert first.seen + second.seen == whole.seen and len(whole.seen) == 12 and len(second.seen) == 7
     assert torch.allclose(second.weight, whole.weight)
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_original_test_clips_have_their_plain_captions(cfg, corpus, banks, tokenizer, tmp_path, cached):
+    cfg.data.eval_mono = True
+    caches = {"test": render_cache(cfg, corpus, banks["test"], "test", tmp_path / "c", workers=0)} if cached else None
+    data = SpatialAudioText(cfg, corpus, banks, tokenizer, caches)
+    heard = [batch for batch in batches(data, data.test_dataloader())]
+    assert not any(batch.is_spatial.any() for batch in heard)
+    said = data.test_captions()
+    assert said == [captions for batch in heard for captions in batch.caption_sets]
+    own = [{plain_caption(caption) for caption in record.captions} for record in data.dataset("test").records]
+    assert all(set(captions) <= known for captions, known in zip(said, own, strict=True))

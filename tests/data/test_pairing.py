@@ -76,3 +76,10 @@ def test_versions_are_raised_for_small_corpora(cfg):
     cfg.data.versions, cfg.data.min_examples, cfg.data.eval_versions, cfg.data.eval_min_examples = 2, 100, 3, 0
     assert [versions_of(cfg, clips, "train") for clips in (10, 33, 50, 200)] == [10, 4, 2, 2]
     assert versions_of(cfg, 10, "test") == 3
+
+
+def test_originals_alone_in_the_test_if_asked(cfg):
+    cfg.data.eval_mono, cfg.data.mono_share, cfg.data.eval_versions = True, 0.0, 3
+    for split, spatial, versions in (("train", True, cfg.data.versions), ("val", True, 3), ("test", False, 1)):
+        pairing = Pairing(cfg, RECORDS[:5], split, np.zeros(5))
+        assert {pairing.item(i).is_spatial for i in range(len(pairing))} == {spatial} and len(pairing) == 5 * versions

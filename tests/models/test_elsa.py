@@ -11,7 +11,7 @@ from elsa_lightning.errors import ConfigError
 from elsa_lightning.models import ElsaModel, build_tokenizer, parameter_table
 from elsa_lightning.models.heads import RegressionHeads
 from elsa_lightning.models.projection import Projection, unit
-from elsa_lightning.schema import FeatureConfig, ModelConfig, StaticIntensityConfig
+from elsa_lightning.schema import FeatureConfig, ModelConfig, NoSpatialConfig, SemanticCnnConfig, StaticIntensityConfig, TinyTextConfig
 
 CAPTIONS = ["A dog barks on the left.", "Rain", "church bells ring far away in a large and very reverberant hall, behind you"]
 
@@ -160,3 +160,12 @@ def test_unit_vectors_of_nothing_are_finite():
 
 def test_projection_is_two_layers():
     assert sum(p.numel() for p in Projection(960, 512, 512).parameters()) == 960 * 512 + 512 + 512 * 512 + 512
+
+
+def test_without_a_spatial_branch_the_intensity_does_not_matter(features, random_features):
+    parts = {"semantic": SemanticCnnConfig(channels=[4]), "spatial": NoSpatialConfig(), "text": TinyTextConfig()}
+    model = ElsaModel(ModelConfig(**parts, embedding=16), features)
+    first, second = (random_features(2, 40, seed=seed) for seed in (0, 1))
+    second.log_mel = first.log_mel
+    model.eval()
+    assert torch.equal(model.embed_audio(first), model.embed_audio(second)) and parameter_table(model)["spatial"] == 0

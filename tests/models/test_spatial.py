@@ -7,7 +7,7 @@ import torch
 
 from elsa_lightning.errors import ConfigError, DataError
 from elsa_lightning.models.spatial import build_spatial, save_branch
-from elsa_lightning.schema import CoordCnnConfig, FeatureConfig, IntensityConfig, StaticIntensityConfig
+from elsa_lightning.schema import CoordCnnConfig, FeatureConfig, IntensityConfig, NoSpatialConfig, StaticIntensityConfig
 from elsa_lightning.weights import SPATIAL_BRANCH
 
 SMALL = {"channels": [4, 6, 8], "hidden": [16, 12]}
@@ -164,3 +164,19 @@ def test_bad_sizes_are_refused(features, cfg):
         build_spatial(cfg, features)
     with pytest.raises(ConfigError, match="FeatureConfig"):
         build_spatial(features, features)
+
+
+def test_active_intensity_alone_has_one_stream_and_half_of_the_means(features, random_features):
+    both, active = (build_spatial(CoordCnnConfig(**SMALL, skip=4, reactive=reactive), features).eval() for reactive in (True, False))
+    assert active.width == both.width - 12 == 192 + 12
+    assert count(active) == count(both) - count(both.reactive) - both.reactive.width * SMALL["hidden"][0]
+    intensity = random_features(2, 60).intensity
+    changed = intensity.clone()
+    changed[:, 3:] += 1
+    assert torch.equal(active(changed), active(intensity)) and active(intensity).shape == (2, active.width)
+    torch.testing.assert_close(active(intensity)[:, 192:], both(intensity)[:, 192 : 192 + 12])
+
+
+def test_no_branch_has_no_width_and_no_weights(features, random_features):
+    branch = build_spatial(NoSpatialConfig(), features)
+    assert branch(random_features(3, 20).intensity).shape == (3, 0) and branch.width == count(branch) == 0

@@ -22,7 +22,7 @@ from torch import Tensor
 from elsa_lightning.acoustics.bands import usable_bands
 from elsa_lightning.acoustics.geometry import Scene
 from elsa_lightning.acoustics.measure import LABELS, OCTAVE_T30, render_measured
-from elsa_lightning.acoustics.sampling import draw_rooms, ranges_of
+from elsa_lightning.acoustics.sampling import split_rooms
 from elsa_lightning.atomic import disk_space_check, partial_folder
 from elsa_lightning.errors import DataError
 from elsa_lightning.schema import RoomsConfig
@@ -245,7 +245,7 @@ def build_bank(rooms: RoomsConfig, sample_rate: int, split: str, progress: Calla
         DataError: a label of a room is not finite: no T30 can be read off a response that does not decay.
     """
     total = getattr(rooms, split)
-    scene = draw_rooms(total, ranges_of(rooms, split), rooms, rooms.seed, split, sample_rate)
+    scene = split_rooms(rooms, split, range(total), sample_rate)
     render = engine_of(rooms)
     if rooms.engine == "pyroomacoustics_images":
         from elsa_lightning.acoustics.engine_pyroomacoustics import check_images

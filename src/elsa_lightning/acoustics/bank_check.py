@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from elsa_lightning.acoustics.bank import RoomBank, engine_of
-from elsa_lightning.acoustics.sampling import draw_keyed, ranges_of
+from elsa_lightning.acoustics.sampling import split_rooms
 from elsa_lightning.errors import DataError
 from elsa_lightning.schema import CHOICES, RangeConfig, RoomsConfig
 
@@ -51,7 +51,7 @@ def resimulate(bank: RoomBank, index: Tensor) -> Resimulation:
         DataError: the manifest does not say how the bank was built, or a version did that this one does not know.
     """
     rooms, split = rooms_of(bank.source), bank.source["split"]
-    scene = draw_keyed([("room", rooms.seed, split, int(i)) for i in index], ranges_of(rooms, split), rooms, bank.sample_rate)
+    scene = split_rooms(rooms, split, index.tolist(), bank.sample_rate)
     stored = bank.scene.select(index)
     same_scene = torch.ones(len(index), dtype=torch.bool)
     for field in fields(scene):

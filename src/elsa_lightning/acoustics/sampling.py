@@ -6,7 +6,8 @@ and low sources come as often as asked for. The wanted T30 (log-uniform) is kept
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -23,6 +24,7 @@ WALL_MARGIN_M = 0.2
 """Least distance of source and microphone from every wall, m."""
 
 _SIZE_TRIES = 200
+_PLACE_TRIES = 2000
 _ROUNDS = 40
 _KEEP_WISHES = 12  # rounds after which distance, direction and T30 are redrawn as well
 _WALL_SPREAD = 0.4  # standard deviation of the walls' ln absorption
@@ -74,12 +76,16 @@ def eyring_absorption(size: np.ndarray, t30_s: float) -> float:
     return float(1 - np.exp(-0.161 * size.prod() / (surface * t30_s)))
 
 
+def _inside(size: np.ndarray, offset: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The box (3,), (3,) of places of a microphone from which the source at `offset` is within the room too."""
+    return WALL_MARGIN_M + np.maximum(0.0, -offset), size - WALL_MARGIN_M - np.maximum(0.0, offset)
+
+
 def _draw(rng: np.random.Generator, wish: _Wish, ranges: RangeConfig, rooms: RoomsConfig, octaves: np.ndarray) -> _Draw | None:
     """A room that holds the wished distance and direction; None if none of `_SIZE_TRIES` does."""
     for _ in range(_SIZE_TRIES):
         size = _size(rng, ranges)
-        lowest = WALL_MARGIN_M + np.maximum(0.0, -wish.offset)
-        highest = size - WALL_MARGIN_M - np.maximum(0.0, wish.offset)
+        lowest, highest = _inside(size, wish.offset)
         if (lowest < highest).all() and rooms.absorption[0] <= eyring_absorption(size, wish.t30_s) <= rooms.absorption[1]:
             break
     else:
@@ -108,6 +114,40 @@ def _solve(draws: list[_Draw], seeds: list[int], bands: tuple[float, ...], sampl
         size, _tensor([d.t30_s for d in draws]), shape, distance, diffuseness, bands, sample_rate, damping
     )
     return Scene(size, source, microphone, absorption, diffuseness, torch.tensor(seeds, dtype=torch.int64)), feasible
+
+
+def split_rooms(rooms: RoomsConfig, split: str, index: Sequence[int], sample_rate: int) -> Scene:
+    """Rooms of a split by their numbers, as `rooms` says; a room depends on its own number only.
+
+    Test room i is a room that training never meets or, with `rooms.test_rooms: seen`, training room i with new places for source and
+    microphone. The room is kept there, and so a place that it cannot hold is drawn again: small rooms have nearer sources.
+
+    Raises:
+        ConfigError: see `draw_keyed`; or a room that cannot hold any place of the test's ranges.
+    """
+    seen = split == "test" and rooms.test_rooms == "seen"
+    of = "train" if seen else split
+    scene = draw_keyed([("room", rooms.seed, of, int(i)) for i in index], ranges_of(rooms, of), rooms, sample_rate)
+    return _with_new_places(scene, rooms, [int(i) for i in index]) if seen else scene
+
+
+def _with_new_places(scene: Scene, rooms: RoomsConfig, index: Sequence[int]) -> Scene:
+    """The same rooms with other sources and microphones."""
+    sources, microphones = [], []
+    for i, size in zip(index, scene.size.double().numpy(), strict=True):
+        rng = rng_of("seen room", rooms.seed, i)
+        for _ in range(_PLACE_TRIES):
+            offset = _wish(rng, rooms.test_ranges).offset
+            lowest, highest = _inside(size, offset)
+            if (lowest < highest).all():
+                break
+        else:
+            remedy = "lower rooms.test_ranges.distance_m, or raise rooms.ranges.floor_area_m2"
+            raise ConfigError(f"training room {i} holds no source within rooms.test_ranges", remedy)
+        microphones.append(rng.uniform(lowest, highest))
+        sources.append(microphones[-1] + offset)
+    seeds = torch.tensor([seed_of("noise", "seen room", rooms.seed, i) for i in index], dtype=torch.int64)
+    return replace(scene, source=_tensor(sources), microphone=_tensor(microphones), noise_seed=seeds)
 
 
 def ranges_of(rooms: RoomsConfig, split: str) -> RangeConfig:

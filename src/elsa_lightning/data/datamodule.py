@@ -116,14 +116,16 @@ class SpatialAudioText(lightning.LightningDataModule):
         dataset = self.dataset("test")
         if isinstance(dataset, CachedDataset):
             first = dataset.cache.columns["version"] == 0
+            heard = dataset.cache.columns["is_spatial"][first]
             labels = {name: dataset.cache.columns[name][first] for name in dataset.cache.label_names}
         else:
-            rooms = torch.tensor([dataset.pairing.item(clip * dataset.pairing.versions).room for clip in range(len(dataset.records))])
+            items = [dataset.pairing.item(clip * dataset.pairing.versions) for clip in range(len(dataset.records))]
+            rooms, heard = torch.tensor([item.room for item in items]), [item.is_spatial for item in items]
             labels = {name: values.cpu().numpy() for name, values in self._bank("test").label(rooms).items()}
             for row, record in enumerate(dataset.records):
                 for name, value in internal_labels(record).items() if record.recorded else ():
                     labels[name][row] = value
-        return words_of_all(labels)
+        return [word if spatial else SpatialWords() for word, spatial in zip(words_of_all(labels), heard, strict=True)]
 
     def test_captions(self, words: Sequence[SpatialWords] | None = None) -> list[list[str]]:
         """`captions.per_clip` spatial captions of each test clip's first version, in order, with its own words or these."""

@@ -69,9 +69,10 @@ class Pairing:
         self.split, self.seed = split, cfg.data.seed
         self.records = records
         self.train = split == "train"
-        self.mono_share = cfg.data.mono_share if self.train else 0.0
+        originals = split == "test" and cfg.data.eval_mono
+        self.mono_share = cfg.data.mono_share if self.train else float(originals)
         as_recorded = not self.train and bool(records) and all(record.recorded for record in records)
-        self.versions = 1 if as_recorded else versions_of(cfg, len(records), split)  # no room to vary: one version says it all
+        self.versions = 1 if as_recorded or originals else versions_of(cfg, len(records), split)  # no room to vary: one version says it all
         self.cumulative: tuple[np.ndarray, ...] | None = None
         if elevation is not None:
             balances = (cfg.rooms.elevation_balance, cfg.rooms.near_balance) if self.train else (1.0, 1.0)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from elsa_lightning.errors import ConfigError, DataError
 from elsa_lightning.models.coord_conv import CoordConv2d
 from elsa_lightning.models.semantic import halve
-from elsa_lightning.schema import CoordCnnConfig, FeatureConfig, StaticIntensityConfig
+from elsa_lightning.schema import CoordCnnConfig, FeatureConfig, NoSpatialConfig, StaticIntensityConfig
 from elsa_lightning.weights import SPATIAL_BRANCH, branch_file
 
 
@@ -59,6 +59,8 @@ class CoordCnnBranch(nn.Module):
     A trap of joint training: vertical information fades block by block on some seeds (docs/concepts.md). Drawing rooms with high and low
     sources more often (`rooms.elevation_balance`) helps; with `skip` the output holds coherent means beside what was learned.
 
+    With `reactive: false` there is one stream, and the MLP reads half as much.
+
     Args:
         cfg: sizes.
         features: not needed: the branch takes any number of frames and bands.
@@ -75,9 +77,10 @@ class CoordCnnBranch(nn.Module):
         if len(cfg.grid) != 2 or min(cfg.grid) < 1:
             raise ConfigError(f"model.spatial.grid = {list(cfg.grid)} is not a grid", "give two positive numbers: frames and bands")
         self.means = CoherentMeans(cfg.skip, features) if cfg.skip else None
-        self.width = cfg.width + 6 * cfg.skip
-        self.active, self.reactive = CoordStream(cfg), CoordStream(cfg)
-        widths = [2 * self.active.width, *cfg.hidden]
+        self.components = 6 if cfg.reactive else 3
+        self.width = cfg.width + self.components * cfg.skip
+        self.active, self.reactive = CoordStream(cfg), CoordStream(cfg) if cfg.reactive else None
+        widths = [self.active.width * self.components // 3, *cfg.hidden]
         layers = [layer for before, after in pairwise(widths) for layer in (nn.Linear(before, after), nn.ELU())]
         self.mlp = nn.Sequential(*layers, nn.Linear(widths[-1], cfg.attributes))
         self.expand = nn.Sequential(nn.ELU(), nn.Linear(cfg.attributes, cfg.width))
@@ -86,12 +89,18 @@ class CoordCnnBranch(nn.Module):
 
     def attributes(self, intensity: Tensor) -> Tensor:
         """Intensity `(B, 6, F, K)` → attributes `(B, 44)`, the target of pre-training."""
-        return self.mlp(torch.cat([self.active(intensity[:, :3]), self.reactive(intensity[:, 3:])], 1))
+        streams = [self.active(intensity[:, :3])]
+        if self.reactive is not None:
+            streams.append(self.reactive(intensity[:, 3:]))
+        return self.mlp(torch.cat(streams, 1))
 
     def forward(self, intensity: Tensor) -> Tensor:
         """Intensity `(B, 6, F, K)` → `(B, width)`."""
         learned = self.expand(self.attributes(intensity))
-        return learned if self.means is None else torch.cat([learned, self.means(intensity).to(learned.dtype)], 1)
+        if self.means is None:
+            return learned
+        means = self.means(intensity).unflatten(1, (6, -1))[:, : self.components].flatten(1)
+        return torch.cat([learned, means.to(learned.dtype)], 1)
 
 
 class StaticIntensityBranch(nn.Module):
@@ -140,6 +149,19 @@ class CoherentMeans(StaticIntensityBranch):
         return (sums / ((weight.sum(2) @ self.groups) + 1e-6)).flatten(1)
 
 
+class NoSpatialBranch(nn.Module):
+    """Nothing is heard of directions: intensity `(B, 6, F, K)` → `(B, 0)`."""
+
+    width = 0
+
+    def __init__(self, cfg: NoSpatialConfig, features: FeatureConfig) -> None:
+        super().__init__()
+
+    def forward(self, intensity: Tensor) -> Tensor:
+        """`(B, 0)`, for the fusion to be of the semantic branch alone."""
+        return intensity.new_zeros(len(intensity), 0)
+
+
 def save_branch(branch: nn.Module, folder: str | Path) -> Path:
     """Write a branch's weights to `folder`, for `model.spatial.checkpoint`."""
     from safetensors.torch import save_file
@@ -169,11 +191,13 @@ def load_branch(branch: nn.Module, path: str | Path) -> None:
         ) from error
 
 
-SPATIAL = {CoordCnnConfig: CoordCnnBranch, StaticIntensityConfig: StaticIntensityBranch}
+SPATIAL = {CoordCnnConfig: CoordCnnBranch, StaticIntensityConfig: StaticIntensityBranch, NoSpatialConfig: NoSpatialBranch}
 
 
-def build_spatial(cfg: CoordCnnConfig | StaticIntensityConfig, features: FeatureConfig) -> CoordCnnBranch | StaticIntensityBranch:
+def build_spatial(
+    cfg: CoordCnnConfig | StaticIntensityConfig | NoSpatialConfig, features: FeatureConfig
+) -> CoordCnnBranch | StaticIntensityBranch | NoSpatialBranch:
     """The spatial branch for a config; `.width` is the width of its output."""
     if type(cfg) not in SPATIAL:
-        raise ConfigError(f"model.spatial: no branch for {type(cfg).__name__}", "choose coord_cnn or static_iv")
+        raise ConfigError(f"model.spatial: no branch for {type(cfg).__name__}", "choose coord_cnn, static_iv or none")
     return SPATIAL[type(cfg)](cfg, features)

@@ -70,6 +70,9 @@ def embed_clips(module: ElsaModule, data: SpatialAudioText, loader, device: str)
         values |= {**beside, "version": batch.version} if beside else {}
         measured = data.in_measured_room(batch)
         values |= {} if measured is None else {"in_measured_room": measured}
+        if batch.split == "test":  # an original (data.eval_mono) has no place, whatever room it was paired with
+            values["direction"] = values["direction"].where(batch.is_spatial[:, None], float("nan"))
+            batch.spatial = {name: value.where(batch.is_spatial, float("nan")) for name, value in batch.spatial.items()}
         for name, value in {**values, **batch.spatial}.items():
             parts.setdefault(name, []).append(value.cpu())
     return {name: torch.cat(values) for name, values in parts.items()}

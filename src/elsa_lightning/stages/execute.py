@@ -66,6 +66,7 @@ def execute(run_dir: str | os.PathLike) -> None:
         third_octaves,
         train,
     )
+    from elsa_lightning.stages.facts import architecture, data_summary, room_ranges, word_rules
 
     work = {
         "rooms": rooms.run,
@@ -81,6 +82,10 @@ def execute(run_dir: str | os.PathLike) -> None:
         "captioner": captioner.run,
         "captions": captioner.run_captions,
         "evaluate": evaluate.run,
+        "room_ranges": room_ranges.run,
+        "word_rules": word_rules.run,
+        "architecture": architecture.run,
+        "data_summary": data_summary.run,
     }
     first = process_rank() == 0
     logging.basicConfig(level=logging.INFO if first else logging.WARNING, format="%(levelname)s %(message)s")

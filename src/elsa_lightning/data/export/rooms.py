@@ -14,7 +14,7 @@ from elsa_lightning.acoustics.bank import RoomBank, engine_of
 from elsa_lightning.acoustics.bank_check import rooms_of
 from elsa_lightning.acoustics.geometry import Scene
 from elsa_lightning.acoustics.room_source import BankRooms, FreshRooms, RoomSource
-from elsa_lightning.acoustics.sampling import draw_keyed, draw_rooms, ranges_of
+from elsa_lightning.acoustics.sampling import draw_keyed, split_rooms
 from elsa_lightning.errors import ConfigError
 from elsa_lightning.schema import Experiment
 
@@ -66,7 +66,7 @@ def simulated_rooms(source: dict[str, Any], sample_rate: int, content_hash: str)
         DataError: the source does not say how the bank was built.
     """
     rooms, split = rooms_of(source), source["split"]
-    scenes = draw_rooms(getattr(rooms, split), ranges_of(rooms, split), rooms, rooms.seed, split, sample_rate)
+    scenes = split_rooms(rooms, split, range(getattr(rooms, split)), sample_rate)
 
     class Again:
         """Simulates what is drawn."""
