@@ -27,6 +27,7 @@ def add(commands: Any) -> None:
         one.add_argument("--except", nargs="+", default=[], metavar="NAME", dest="but", help="with --all: tables to leave out")
         add_overrides(one)
         one.add_argument("--seeds", help="3: the table's first three; 0,2: these (default: all of the table's)")
+        one.add_argument("--rows", metavar="ID,ID", help="only these rows (default: all)")
         one.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help="folder of all runs (default: runs)")
         one.set_defaults(command=command)
         if name == "run":
@@ -74,7 +75,8 @@ def _make_plan(arguments: argparse.Namespace) -> Any:
 
     table = load_table(find_table(arguments.table))
     seeds = parse_seeds(arguments.seeds, table) if arguments.seeds else ()
-    return plan(table, arguments.profile, content_hash, seeds, overrides_of(arguments))
+    rows = [name.strip() for name in (arguments.rows or "").split(",") if name.strip()]
+    return plan(table, arguments.profile, content_hash, seeds, overrides_of(arguments), rows)
 
 
 def _asks_for_all(arguments: argparse.Namespace) -> bool:
@@ -82,6 +84,8 @@ def _asks_for_all(arguments: argparse.Namespace) -> bool:
 
     if bool(arguments.table) == arguments.all:
         raise ConfigError("give either the name of a table or --all", "elsa table list says which there are")
+    if arguments.rows and arguments.all:
+        raise ConfigError("--rows belongs to one table", "leave it out, or name the table")
     if arguments.but and not arguments.all:
         raise ConfigError("--except belongs to --all", "leave it out")
     return arguments.all

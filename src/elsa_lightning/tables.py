@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from elsa_lightning.config import PAPER, Resolved, load_experiment
+from elsa_lightning.config import PAPER, Resolved, did_you_mean, load_experiment
 from elsa_lightning.errors import ConfigError
 from elsa_lightning.layers import override_layer, shown_path
 from elsa_lightning.schema import NOT_IDENTITY
@@ -30,6 +30,7 @@ class Plan:
         runs: (row id, seed) → its stages, parents first.
         overrides: key → value of the command line, as far as they change what is computed; the choice of a corpus aside.
         lacking: row id → what the row needs that was not given, and how to come by it; such a row has no runs.
+        partial: these are not all rows of the table.
     """
 
     table: Table
@@ -38,6 +39,7 @@ class Plan:
     runs: dict[tuple[str, int], list[StageRef]]
     overrides: dict[str, Any] = field(default_factory=dict)
     lacking: dict[str, str] = field(default_factory=dict)
+    partial: bool = False
 
     @property
     def stages(self) -> list[StageRef]:
@@ -59,9 +61,12 @@ class Plan:
     def name(self) -> str:
         """The result files' stem: `<table>.<profile>.<corpus>`, then what sets a report apart from the table's own.
 
-        `.set-<hash>` with overrides of the command line, `.seeds-0-2` with other seeds than the table's.
+        `.rows-<id>-<id>` with some of the rows, `.set-<hash>` with overrides of the command line, `.seeds-0-2` with other seeds than the
+        table's.
         """
         words = [self.table.table, self.profile, self.corpus]
+        if self.partial:
+            words.append("rows-" + "-".join(row.id for row in self.table.rows))
         if self.overrides:
             text = json.dumps(self.overrides, sort_keys=True)
             words.append("set-" + hashlib.sha256(text.encode()).hexdigest()[:6])
@@ -97,6 +102,7 @@ def plan(
     corpus_hash: Callable[[Any], str],
     seeds: Sequence[int] = (),
     overrides: Sequence[str] = (),
+    rows: Sequence[str] = (),
 ) -> Plan:
     """Resolve every row for every seed and fingerprint its stages.
 
@@ -106,10 +112,12 @@ def plan(
         corpus_hash: content hash of a `data.corpus` configuration.
         seeds: instead of the table's.
         overrides: `key=value` words of the command line.
+        rows: ids of the only rows to plan; empty: all.
 
     Raises:
-        ConfigError: a row that does not resolve, or a table about another profile.
+        ConfigError: a row that does not resolve or does not exist, or a table about another profile.
     """
+    whole, table = table, only_rows(table, rows) if rows else table
     if table.profile and table.profile != (profile or PAPER):
         raise ConfigError(
             f"the table {table.table} is about the profile {table.profile}, not {profile or PAPER}", f"--profile {table.profile}"
@@ -130,7 +138,24 @@ def plan(
             runs[row.id, seed] = known[same]
     aside = (*CORPUS_CHOICE, *NOT_IDENTITY, *(key for row in table.rows for key in row.needs))
     own = {key: value for key, value in override_layer(overrides).values.items() if key not in aside}
-    return Plan(table, profile or PAPER, seeds, runs, own, lacking)
+    return Plan(table, profile or PAPER, seeds, runs, own, lacking, partial=len(table.rows) < len(whole.rows))
+
+
+def only_rows(table: Table, names: Sequence[str]) -> Table:
+    """A table with some of its rows, in its order, and what its claims and floors say of these.
+
+    Raises:
+        ConfigError: there is no such row.
+    """
+    known = [row.id for row in table.rows]
+    if unknown := [name for name in names if name not in known]:
+        raise ConfigError(
+            f"the table {table.table} has no row {unknown[0]}{did_you_mean(unknown[0], known)}", f"its rows: {', '.join(known)}"
+        )
+    rows = [row for row in table.rows if row.id in names]
+    claims = [claim for claim in table.claims if claim.left in names and (claim.right in names or not isinstance(claim.right, str))]
+    floors = [floor for floor in table.floors if floor.row in names]
+    return replace(table, rows=rows, claims=claims, floors=floors)
 
 
 def lacking_of(table: Table, overrides: Sequence[str] = ()) -> dict[str, str]:

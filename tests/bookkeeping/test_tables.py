@@ -189,7 +189,9 @@ def test_every_difference_of_the_modern_recipe_has_its_row():
     table = load_table(ROOT / "ablations" / "modern_recipe.yaml")
     modern, literal = (resolve_row(table, table.row(name), None, 0).experiment for name in ("modern", "literal"))
     differ = {key for key, value in leaves(modern) if value != get(literal, key)}
-    taken = {key: value for row in table.rows if row.id not in ("literal", "modern") for key, value in row.overrides.items()}
+    taken = {
+        key: value for row in table.rows if row.id not in ("literal", "modern") and not row.needs for key, value in row.overrides.items()
+    }
     assert differ == taken.keys() - {"data.mono_share"} == table.row("literal").overrides.keys() - {"data.mono_share"}
     assert all(value == get(literal, key) for key, value in taken.items())
 
@@ -198,3 +200,13 @@ def test_every_row_of_the_modern_recipe_trains_something_else_on_the_desk():
     plans = plan(load_table(ROOT / "ablations" / "modern_recipe.yaml"), "desk", lambda corpus: "c0ffee", seeds=[0]).runs
     trained = {row: {ref.stage: ref.fingerprint for ref in stages}["train"] for (row, _), stages in plans.items()}
     assert len(set(trained.values())) == len(trained) == 16
+
+
+def test_some_rows_alone_are_planned_as_in_the_whole_table(table):
+    whole, part = plan(table, None, lambda corpus: "c0ffee"), plan(table, None, lambda corpus: "c0ffee", rows=[table.rows[0].id])
+    assert {key: whole.runs[key] for key in part.runs} == part.runs and {row for row, _ in part.runs} == {table.rows[0].id}
+    assert part.name == f"{whole.name}.rows-{table.rows[0].id}"
+    assert all(claim.left == table.rows[0].id for claim in part.table.claims) and len(part.table.claims) < len(table.claims)
+    assert plan(table, None, lambda corpus: "c0ffee", rows=[row.id for row in table.rows]).name == whole.name
+    with pytest.raises(ConfigError, match="no row lerned"):
+        plan(table, None, lambda corpus: "c0ffee", rows=["lerned"])
