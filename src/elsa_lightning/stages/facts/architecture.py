@@ -7,7 +7,7 @@ import math
 
 import torch
 
-from elsa_lightning.models.elsa import Elsa, parameter_table
+from elsa_lightning.models.elsa import ElsaModel, parameter_table
 from elsa_lightning.schema import Experiment, NoSpatialConfig
 from elsa_lightning.stages.execute import Stage
 from elsa_lightning.stages.facts import write_facts
@@ -42,8 +42,8 @@ def run(stage: Stage) -> dict:
 
 def describe(cfg: Experiment) -> dict[str, dict[str, float]]:
     """Parameters and width of each part; of the whole also by how much it exceeds the same model without a spatial branch (CLAP's)."""
-    model = Elsa(cfg.model, cfg.features)
-    alone = Elsa(dataclasses.replace(cfg.model, spatial=NoSpatialConfig()), cfg.features)
+    model = ElsaModel(cfg.model, cfg.features)
+    alone = ElsaModel(dataclasses.replace(cfg.model, spatial=NoSpatialConfig()), cfg.features)
     counts = parameter_table(model)
     widths = {
         "semantic": model.semantic.width,
