@@ -16,6 +16,7 @@ from elsa_lightning.data.feature_cache import render_cache
 from elsa_lightning.data.manifest import ClipRecord
 from elsa_lightning.data.pairing import Pairing
 from elsa_lightning.errors import ConfigError, DataError
+from elsa_lightning.evaluators import Embedded
 from elsa_lightning.schema import CoordCnnConfig, MeasuredRoomsConfig, RangeConfig, RoomsConfig, SemanticCnnConfig
 from elsa_lightning.stages.evaluate import by_rooms
 from elsa_lightning.stages.rooms import build_split
@@ -205,9 +206,11 @@ def test_test_batches_say_which_rooms_are_measured(half, mixed, corpus, tokenize
     plain = SpatialAudioText(half, corpus, banks, tokenizer)
     assert plain.in_measured_room(next(iter(plain.test_dataloader()))) is None
     flag = torch.tensor([False, True, True])
-    parts = by_rooms({"test/in_measured_room": flag, "test/audio": torch.arange(3), "probe/audio": torch.arange(5)})
+    tensors = {"test/in_measured_room": flag, "test/audio": torch.arange(3), "probe/audio": torch.arange(5)}
+    tensors["retrieval/clip_of_text"] = torch.arange(3)
+    parts = {kind: part.tensors for kind, part in by_rooms(Embedded(tensors, half)).items()}
     assert parts["measured"]["test/audio"].tolist() == [1, 2] and parts["simulated"]["test/audio"].tolist() == [0]
-    assert len(parts["measured"]["probe/audio"]) == 5 and by_rooms({"test/audio": flag}) == {}
+    assert len(parts["measured"]["probe/audio"]) == 5 and by_rooms(Embedded({"test/audio": flag}, half)) == {}
 
 
 def test_the_rooms_stage_builds_what_is_asked(half, tmp_path):

@@ -13,6 +13,7 @@ from elsa_lightning.config import load_experiment
 from elsa_lightning.data.pairing import versions_of
 from elsa_lightning.data.readers import open_corpus
 from elsa_lightning.errors import DataError
+from elsa_lightning.evaluators import Found
 from elsa_lightning.evaluators.captioning import read_captions
 from elsa_lightning.stages import captioner, evaluate
 from elsa_lightning.stages.captioner import CAPTIONS, LANGUAGE
@@ -112,9 +113,7 @@ def test_the_metrics_stand_beside_the_others(trained, embed, tmp_path, monkeypat
     caption(tmp_path / "captions", embed, trained[0], cfg)
     facts = {"gallery": 44, "gallery_hash": "ab", "captions": [], "classes": [], "test_examples": 88}
     (embed / "texts.json").write_text(json.dumps(facts))
-    monkeypatch.setattr(evaluate, "retrieve", lambda tensors: {"map10": 0.5})
-    monkeypatch.setattr(evaluate, "classify", lambda tensors: ({}, {}))
-    monkeypatch.setattr(evaluate, "localize", lambda tensors, cfg: ({}, {}))
+    monkeypatch.setattr(evaluate, "evaluate_all", lambda *arguments: Found({"retrieval/map10": 0.5}))
     parents = {"embed": embed, "captions": tmp_path / "captions"}
     for name, wanted in {"with": parents, "without": {"embed": embed}}.items():
         (tmp_path / name).mkdir()

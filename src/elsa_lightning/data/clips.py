@@ -12,8 +12,8 @@ from elsa_lightning.schema import AudioConfig
 
 QUIET_CROP = 0.01
 """A crop whose RMS lies below this share of the whole sound's is replaced by the loudest crop."""
-BLOCK = 8192
-"""Samples squared at a time: few enough for the processor's cache, and for BLAS not to share them among threads."""
+BLOCK = 1024
+"""Samples squared at a time: few enough for a sum in float32 to keep its last bits, and for BLAS not to share them among threads."""
 SEARCHED = 4096
 """Samples at a time in which the end of silence is looked for."""
 
