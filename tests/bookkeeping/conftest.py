@@ -7,6 +7,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 EXPERIMENT = ROOT / "experiments" / "elsa.yaml"
+CACHED = ["data.rendering=cached", "data.text_states=shared", "model.text.name=minilm", "pretraining.steps=5", "trainer.steps=10"]
 
 STUB = """
 import json, os, sys, time
@@ -119,3 +120,22 @@ def executed(tmp_path):
         return log.read_text().split() if log.exists() else []
 
     return executed
+
+
+@pytest.fixture
+def marks(experiment_file):
+    """Stage → fingerprint of the cached experiment with overrides."""
+
+    from elsa_lightning.config import load_experiment
+    from elsa_lightning.stages_plan import plan_run
+
+    def marks(*overrides, corpus="c0ffee", start=CACHED):
+        experiment = load_experiment(experiment_file, overrides=[*start, *overrides]).experiment
+        return {ref.stage: ref.fingerprint for ref in plan_run(experiment, corpus)}
+
+    return marks
+
+
+def changed(before, after):
+    """Stages whose fingerprints differ."""
+    return {stage for stage in before if before[stage] != after.get(stage)}
