@@ -1,6 +1,6 @@
 """Clips per second and core of the reading path, against decoding and resampling alone; from files, and from the PCM cache.
 
-    OMP_NUM_THREADS=1 python benchmarks/reading.py [--clips 96] [--repeats 5]        (some minutes; prints JSON)
+    OMP_NUM_THREADS=1 python benchmarks/reading.py [--clips 96] [--repeats 5] [--ways files cache_int16 …]     (some minutes; prints JSON)
 
 Noise of 5 to 15 s at 44.1 kHz, written as FLAC and as WAV (16 bit), becomes training clips of 10 s at 48 kHz with the sound before them
 (`audio.preroll`). "Decoding" is soundfile and soxr, HQ, and nothing else: in this process, or in the worker processes of a DataLoader of
@@ -40,6 +40,9 @@ RATE, SOURCE_RATE = 48000, 44100
 BATCH = 16
 BAR = 0.8
 WORKERS = (0, 1, 2)
+CACHES = {"cache_float32": "float32", "cache_int16": "int16"}
+"""Way → precision of the PCM cache that it reads."""
+WAYS = ("files", *CACHES)
 FORMATS = {"flac": "PCM_16", "wav": "PCM_16"}
 
 
@@ -47,6 +50,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clips", type=int, default=96)
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS), help="which to measure beside decoding; default: all")
     arguments = parser.parse_args()
     if arguments.clips < 4 * BATCH:
         parser.error(f"--clips {arguments.clips}: each of two workers must make several batches, so give {4 * BATCH} or more")
@@ -64,21 +68,21 @@ def measured(folder: pathlib.Path, suffix: str, arguments: argparse.Namespace) -
     """Clips per second and core of one format's ways, and their ratios to decoding alone."""
     write(folder, suffix, arguments.clips)
     cfg = experiment(folder)
-    caches = {}
-    for precision in ("float32", "int16"):
-        caches[precision] = folder / precision
-        build_cache(open_corpus(cfg.data.corpus), caches[precision], Recipe.of(cfg.audio, precision), workers=0)
+    caches = {way: CACHES[way] for way in arguments.ways if way in CACHES}
+    for way, precision in caches.items():
+        build_cache(open_corpus(cfg.data.corpus), folder / way, Recipe.of(cfg.audio, precision), workers=0)
     ways: dict[str, Callable[[], dict[str, float]]] = {}
     for n in WORKERS:
         ways[f"decoding{by(n)}"] = lambda n=n: reading(experiment(folder), n, alone=True)
-        ways[f"files{by(n)}"] = lambda n=n: reading(experiment(folder), n)
-        for precision, cache in caches.items():
-            ways[f"cache_{precision}{by(n)}"] = lambda n=n, p=precision, c=cache: reading(experiment(folder, c, p), n)
+        if "files" in arguments.ways:
+            ways[f"files{by(n)}"] = lambda n=n: reading(experiment(folder), n)
+        for way, precision in caches.items():
+            ways[f"{way}{by(n)}"] = lambda n=n, p=precision, c=folder / way: reading(experiment(folder, c, p), n)
     turns = [{name: way() for name, way in ways.items()} for _ in range(arguments.repeats)]
     speed = {name: {key: round(median(turn[name][key] for turn in turns), 1) for key in ("cpu", "wall")} for name in ways}
     ratio = {}
     for n in WORKERS:
-        for name in (f"{what}{by(n)}" for what in ("files", *(f"cache_{precision}" for precision in caches))):
+        for name in (f"{way}{by(n)}" for way in arguments.ways):
             found = [{key: turn[name][key] / turn[f"decoding{by(n)}"][key] for key in ("cpu", "wall")} for turn in turns]
             ratio[name] = {key: round(median(one[key] for one in found), 3) for key in ("cpu", "wall")}
     return {"clips_per_s": speed, "ratio": ratio}

@@ -151,11 +151,10 @@ def repeat(sound: np.ndarray, length: int) -> np.ndarray:
 
 def rms(mono: np.ndarray) -> float:
     """Root mean square; squares are summed in the sound's own precision within each block, the blocks in double precision."""
-    total = 0.0
-    for start in range(0, len(mono), BLOCK):
-        part = mono[start : start + BLOCK]
-        total += float(part @ part)
-    return math.sqrt(total / len(mono))
+    whole = len(mono) - len(mono) % BLOCK
+    blocks, rest = mono[:whole].reshape(-1, BLOCK), mono[whole:]
+    energies = [*np.vecdot(blocks, blocks).tolist(), float(rest @ rest)]
+    return math.sqrt(math.fsum(energies) / len(mono))
 
 
 def loudest(mono: np.ndarray, length: int) -> int:
