@@ -154,6 +154,21 @@ def test_planning_and_text_never_import_torch():
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+def test_stages_that_train_nothing_start_without_lightning():
+    """Its import takes seconds of processor time, and every run has three of these stages."""
+    code = (
+        "import sys; from elsa_lightning.stages.execute import work_of; [work_of(n) for n in NAMES]; sys.exit('lightning' in sys.modules)"
+    )
+    names = ["rooms", "features_train", "features_eval", "third_octaves", "room_ranges", "word_rules", "architecture", "data_summary"]
+    assert subprocess.run([sys.executable, "-c", code.replace("NAMES", repr(names))], check=False).returncode == 0
+
+
+def test_every_planned_stage_has_its_work():
+    from elsa_lightning.stages.execute import WORK, work_of
+
+    assert all(callable(work_of(name)) for name in WORK)
+
+
 def test_no_file_is_longer_than_the_hard_cap():
     long = {path.relative_to(SRC).as_posix(): n for path in FILES if (n := len(path.read_text().splitlines())) > 400}
     assert not long

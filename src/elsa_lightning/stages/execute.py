@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import logging
 import os
 import pathlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from safetensors import SafetensorError
@@ -16,10 +17,30 @@ from elsa_lightning import runs
 from elsa_lightning.atomic import disk_faults, write_json
 from elsa_lightning.ranks import RANKED, process_rank
 from elsa_lightning.schema import Experiment
-from elsa_lightning.training.trainer import use_threads
+from elsa_lightning.threads import use_threads
 
 FACTS = "facts.json"
 """What a stage found out about itself (seconds of training, chosen checkpoint, …), for later stages and reports."""
+WORK = {
+    "rooms": "rooms:run",
+    "features_train": "features:run_train",
+    "features_eval": "features:run_eval",
+    "intensity": "intensity:run",
+    "text_states": "text_states:run",
+    "third_octaves": "third_octaves:run",
+    "pretraining": "pretraining:run",
+    "train": "train:run",
+    "embed": "embed:run",
+    "embed_texts": "embed_texts:run",
+    "captioner": "captioner:run",
+    "captions": "captioner:run_captions",
+    "evaluate": "evaluate:run",
+    "room_ranges": "facts.room_ranges:run",
+    "word_rules": "facts.word_rules:run",
+    "architecture": "facts.architecture:run",
+    "data_summary": "facts.data_summary:run",
+}
+"""Stage → module of this package and its function."""
 
 
 @dataclass(frozen=True)
@@ -53,40 +74,6 @@ def execute(run_dir: str | os.PathLike) -> None:
     Raises:
         RunError: the stage failed in a way that the user can mend.
     """
-    from elsa_lightning.stages import (
-        captioner,
-        embed,
-        embed_texts,
-        evaluate,
-        features,
-        intensity,
-        pretraining,
-        rooms,
-        text_states,
-        third_octaves,
-        train,
-    )
-    from elsa_lightning.stages.facts import architecture, data_summary, room_ranges, word_rules
-
-    work = {
-        "rooms": rooms.run,
-        "features_train": features.run_train,
-        "features_eval": features.run_eval,
-        "intensity": intensity.run,
-        "text_states": text_states.run,
-        "third_octaves": third_octaves.run,
-        "pretraining": pretraining.run,
-        "train": train.run,
-        "embed": embed.run,
-        "embed_texts": embed_texts.run,
-        "captioner": captioner.run,
-        "captions": captioner.run_captions,
-        "evaluate": evaluate.run,
-        "room_ranges": room_ranges.run,
-        "word_rules": word_rules.run,
-        "architecture": architecture.run,
-        "data_summary": data_summary.run,
-    }
     first = process_rank() == 0
     logging.basicConfig(level=logging.INFO if first else logging.WARNING, format="%(levelname)s %(message)s")
     planned = runs.read_config(run_dir)
@@ -94,9 +81,15 @@ def execute(run_dir: str | os.PathLike) -> None:
     beside = stage.cfg.trainer.devices if stage.name in RANKED else 1  # processes of this stage on this machine
     use_threads(stage.cfg.trainer.threads or -(-int(os.environ.get("ELSA_THREADS", "0")) // beside))
     with disk_faults(stage.folder), tensor_file_faults():
-        facts = work[stage.name](stage)
+        facts = work_of(stage.name)(stage)
         if first:
             write_json(stage.folder / FACTS, facts)
+
+
+def work_of(name: str) -> Callable[[Stage], dict]:
+    """The function that computes a stage. Its module is imported alone: rooms and features need no Lightning, seconds of each process."""
+    module, _, function = WORK[name].partition(":")
+    return getattr(importlib.import_module(f"elsa_lightning.stages.{module}"), function)
 
 
 @contextlib.contextmanager

@@ -112,10 +112,3 @@ def quiet_lightning() -> None:
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     for text in ("does not have many workers", "LeafSpec", "isinstance.treespec", "ended before the epoch ended", "sync_dist=True"):
         warnings.filterwarnings("ignore", message=f".*{text}.*")
-
-
-def use_threads(threads: int) -> None:
-    """Limit the process's CPU threads; 0 leaves torch to choose. Denormals (decaying sound is full of them) become 0."""
-    torch.set_flush_denormal(True)
-    if threads:
-        torch.set_num_threads(threads)
