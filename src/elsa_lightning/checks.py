@@ -267,7 +267,7 @@ def _check_corpus(experiment: Experiment) -> None:
     elif isinstance(corpus, ManifestConfig):
         if not corpus.path:
             _fail("data.corpus.path", "", "the corpus manifest is a file on your disk", "--set data.corpus.path=FILE.jsonl")
-    else:
+    elif isinstance(corpus, FoleyConfig):
         for name in ("train_clips", "val_clips", "test_clips"):
             if getattr(corpus, name) < 1:
                 _fail(f"data.corpus.{name}", getattr(corpus, name), "must be greater than 0")

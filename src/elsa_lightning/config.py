@@ -101,7 +101,7 @@ def resolve(layers: Iterable[Layer]) -> Resolved:
                 _set(tree, key, value, layer.source)
             sources[key] = layer.source
     try:
-        experiment = OmegaConf.to_object(tree)
+        experiment = typing.cast(Experiment, OmegaConf.to_object(tree))
     except OmegaConfBaseException as fault:
         raise ConfigError(f"a value cannot be resolved: {str(fault).splitlines()[0]}", "mend the ${…} in it") from None
     _check_choices(experiment, sources)
@@ -161,7 +161,7 @@ def schema_keys(cls: type = Experiment, prefix: str = "") -> list[str]:
     keys: list[str] = []
     for name, hint in field_types(cls).items():
         key = prefix + name
-        groups = VARIANTS[key].values() if key in VARIANTS else [hint] if dataclasses.is_dataclass(hint) else []
+        groups: Iterable[Any] = VARIANTS[key].values() if key in VARIANTS else [hint] if dataclasses.is_dataclass(hint) else []
         inner = [k for group in groups for k in schema_keys(group, key + ".")]
         keys += dict.fromkeys(inner) if inner else [key]
     return keys
@@ -202,7 +202,9 @@ def _type_at(tree: Any, key: str, source: str) -> Any:
     """The type that the schema gives to a key, in the variants chosen so far."""
     from omegaconf import OmegaConf
 
-    parts, cls, hint = key.split("."), Experiment, None
+    parts = key.split(".")
+    cls: Any = Experiment
+    hint: Any = None
     for i, part in enumerate(parts):
         here = ".".join(parts[: i + 1])
         hint = field_types(cls).get(part) if cls else None

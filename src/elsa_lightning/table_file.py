@@ -116,7 +116,7 @@ class Table:
     reading: str = ""
     """How to read the table, for results/README.md. `[[row key]]` stands for the measured cell: prose holds no other figures of ours."""
     figures: list[str] = field(default_factory=list)
-    """Figures to draw beside it, names of `figures.FIGURES`."""
+    """Figures to draw beside it, names of `table_checks.FIGURES`."""
 
     def column(self, key: str) -> Column:
         """The column that shows a metric."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import numbers
 from dataclasses import dataclass
 from typing import Any
@@ -85,10 +84,10 @@ def check_rate(rate: Any) -> int:
         raise DataError(
             "an array has no sample rate", "give it: embed_audio(array, rate=48000, layout='mono'), or Audio(array, rate, layout)"
         )
-    whole = isinstance(rate, numbers.Real) and not isinstance(rate, bool) and math.isfinite(rate) and rate == int(rate)
+    whole = isinstance(rate, numbers.Real) and not isinstance(rate, bool) and float(rate).is_integer()
     if not whole or not low <= rate <= high:
         raise DataError(f"the sample rate {rate!r} is not one", f"give whole Hz from {low} to {high}, such as 48000 (not kHz)")
-    return int(rate)
+    return int(float(rate))
 
 
 def refuse_channels(count: int, layout: str | None, what: str) -> DataError:

@@ -27,6 +27,7 @@ from elsa_lightning.features import FrontEnd
 LOG = logging.getLogger(__name__)
 Sound = str | os.PathLike | Audio | np.ndarray | Tensor
 """One sound: a file, `Audio`, or an array with its rate."""
+Estimate = np.ndarray | None
 TEXTS_AT_ONCE = 128
 
 
@@ -197,7 +198,8 @@ class Elsa:
             sounds: as in `embed_audio`.
             labels: any words.
             template: prompt with `{}` for the label; None: "This is a sound of {}."
-            rate, layout: as in `embed_audio`.
+            rate: as in `embed_audio`.
+            layout: as in `embed_audio`.
 
         Raises:
             DataError: no labels, a template without `{}`, or a sound that cannot be used.
@@ -226,7 +228,10 @@ class Elsa:
 
         Args:
             sounds: as in `embed_audio`; mono sounds have no place.
-            rate, layout, hop_s, trim: as in `embed_audio`.
+            rate: as in `embed_audio`.
+            layout: as in `embed_audio`.
+            hop_s: as in `embed_audio`.
+            trim: as in `embed_audio`.
 
         Raises:
             ConfigError: the model was trained without spatial losses.
@@ -298,7 +303,7 @@ class Elsa:
         return Cut(size, hop, max(size, least), audio.strip_db if trim else None)
 
     @torch.no_grad()
-    def _estimates(self, audio: np.ndarray, weights: dict[str, float]) -> tuple[np.ndarray | None, ...]:
+    def _estimates(self, audio: np.ndarray, weights: dict[str, float]) -> tuple[Estimate, Estimate, Estimate]:
         """Directions `(K, 3)`, distances in m and areas in m² `(K,)` of embeddings `(K, E)`; None for what was not trained."""
         heads = self.network.heads(torch.from_numpy(audio).to(self.device))
         said = {name: values.double().cpu().numpy() for name, values in heads.items()}
@@ -306,7 +311,8 @@ class Elsa:
             said["distance"] = said["distance"] * scale.std + scale.mean
         if (scale := self.parts.scales["area"]) is not None:
             said["area"] = np.exp(said["area"] * scale.std + scale.mean)
-        return tuple(said[name] if weights[name] else None for name in ("direction", "distance", "area"))
+        direction, distance, area = (said[name] if weights[name] else None for name in ("direction", "distance", "area"))
+        return direction, distance, area
 
 
 def _as_list(sounds: Any) -> list[Any]:

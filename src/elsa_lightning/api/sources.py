@@ -32,9 +32,15 @@ BLOCK = 65536
 class Source(Protocol):
     """A sound at the model's rate."""
 
-    name: str
-    """For messages."""
-    mono: bool
+    @property
+    def name(self) -> str:
+        """For messages."""
+        ...
+
+    @property
+    def mono(self) -> bool:
+        """Whether there is one channel."""
+        ...
 
     def blocks(self) -> Iterator[np.ndarray]:
         """The sound's parts in order, float32 (C, n), ACN/SN3D or one channel; the same parts whenever it is called."""

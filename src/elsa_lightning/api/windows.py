@@ -129,7 +129,7 @@ def _window(samples: np.ndarray) -> Iterator[tuple[np.ndarray, float]]:
 def _survey(source: Source, how: Cut) -> _Survey:
     """Where the sound begins and ends, by its W."""
     peaks = [peak_of(block[W]) for block in source.blocks()]
-    peak = max(peaks, default=0.0)
+    peak = float(max(peaks, default=0.0))
     if is_silent(peak):
         told = "is silent" if source.mono else "has a silent W channel"
         raise DataError(f"{source.name} {told}", "leave it out, or check its layout: there is nothing to hear")

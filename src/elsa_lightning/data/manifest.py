@@ -51,9 +51,11 @@ class ClipRecord:
         azimuth_deg: from x towards y, degrees within ±180; None if unknown, as all below.
         elevation_deg: towards z, degrees within ±90.
         distance_m: from the listener, m.
-        floor_area_m2, volume_m3: of the room, m² and m³.
+        floor_area_m2: of the room, m².
+        volume_m3: of the room, m³.
         t30_s: reverberation time, s.
-        c50_db, drr_db: clarity and direct-to-reverberant ratio, dB.
+        c50_db: clarity, dB.
+        drr_db: direct-to-reverberant ratio, dB.
         spatial_captions: captions that say where the sound is; none if empty.
     """
 

@@ -41,7 +41,7 @@ def draw(sources: Sources) -> Iterator[tuple[str, str, Any]]:
     for size, title in (("paper", "at the paper's size"), ("here", f"in the profile {sources.report['profile']}")):
         counted = _sizes(sources.report, size)
         if counted:
-            yield size, f"The pipeline, {title}; hatched parts are trained", _pipeline(counted, title)
+            yield size, f"The pipeline, {title}; hatched parts are trained", drawing(counted, title)
 
 
 def _sizes(report: dict[str, Any], size: str) -> dict[str, str]:
@@ -63,7 +63,13 @@ def _short(count: float) -> str:
     return f"{count:.0f}"
 
 
-def _pipeline(sizes: dict[str, str], title: str) -> Any:
+def drawing(sizes: dict[str, str], title: str) -> Any:
+    """The boxes and arrows.
+
+    Args:
+        sizes: box → its parameters and width in words; empty: none are shown.
+        title: what the sizes are of.
+    """
     from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
     figure = new_figure(13, 4.8)
@@ -81,6 +87,6 @@ def _pipeline(sizes: dict[str, str], title: str) -> Any:
         (x0, y0), (x1, y1) = BOXES[start][:2], BOXES[end][:2]
         ends = ((x0 + WIDTH, y0 + HEIGHT / 2), (x1, y1 + HEIGHT / 2))
         axis.add_patch(FancyArrowPatch(*ends, arrowstyle="-|>", mutation_scale=12, shrinkA=1, shrinkB=1, color="black", linewidth=1))
-    axis.set(xlim=(-0.2, 13.0), ylim=(-0.1, 4.6), title=f"ELSA, {title}: parameters → width of the output")
+    axis.set(xlim=(-0.2, 13.0), ylim=(-0.1, 4.6), title=f"ELSA, {title}: parameters → width of the output" if sizes else title)
     axis.set_axis_off()
     return figure

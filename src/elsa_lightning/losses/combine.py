@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import torch
@@ -15,8 +15,8 @@ from elsa_lightning.losses.partners import Truth
 from elsa_lightning.losses.spatial import TargetScale, area_loss, direction_loss, distance_loss, known
 from elsa_lightning.schema import LossConfig
 
-TERMS = ("clip", "direction", "distance", "area", "what", "where")
-"""The terms, each with its weight in `LossConfig`."""
+Truths = Mapping[str, "Truth | None"]
+"""Contrastive term → who is whose partner in its space; None: each row its own caption."""
 
 
 class SpatialTargets(Protocol):
@@ -78,25 +78,50 @@ class ElsaLoss:
         Returns:
             `(total, terms)`: scalar, and name → scalar for each term of positive weight.
         """
-        truths = {"clip": partners, **(beside or {})}
-        terms = {name: self._term(name, outputs, targets, truths) for name, weight in self.weights.items() if weight}
+        truths: Truths = {"clip": partners, **(beside or {})}
+        terms = {name: TERMS[name](self, outputs, targets, truths) for name, weight in self.weights.items() if weight}
         total = torch.stack([self.weights[name] * value for name, value in terms.items()]).sum()
         return total, {name: value.detach() for name, value in terms.items()}
 
-    def _term(self, name: str, outputs: dict[str, Tensor], targets: SpatialTargets, truths: Mapping[str, Truth | None]) -> Tensor:
-        if name in ("clip", "what", "where"):
-            return self._contrastive(outputs, "" if name == "clip" else f"{name}_", truths[name])
-        if name == "direction":
-            target = targets.direction
-            return direction_loss(outputs["direction"], target, known(target, targets.is_spatial))
-        if name == "distance":
-            target = targets.spatial["distance_m"]
-            return distance_loss(outputs["distance"], target, known(target, targets.is_spatial), self.scales["distance"])
-        target = targets.spatial["floor_area_m2"]
-        return area_loss(outputs["area"], target, known(target, targets.is_spatial), self.scales["area"])
 
-    def _contrastive(self, outputs: dict[str, Tensor], prefix: str, partners: Truth | None) -> Tensor:
-        audio, text, scale = (outputs[prefix + name] for name in ("audio", "text", "logit_scale"))
-        if self.form == "sigmoid":
-            return sigmoid_loss(audio, text, scale, outputs[prefix + "logit_bias"], partners=partners)
-        return clip_loss(audio, text, scale, partners=partners)
+Term = Callable[[ElsaLoss, Mapping[str, Tensor], SpatialTargets, Truths], Tensor]
+"""A term: the loss (for its form and scales), the model's outputs, the batch, and who is whose partner by contrastive term → scalar."""
+
+
+def _contrastive(name: str) -> Term:
+    """The contrastive term of that name: of the joint space, or of the space that it is called after and its outputs' names begin with."""
+    prefix = "" if name == "clip" else f"{name}_"
+
+    def term(loss: ElsaLoss, outputs: Mapping[str, Tensor], targets: SpatialTargets, truths: Truths) -> Tensor:
+        audio, text, scale = (outputs[prefix + part] for part in ("audio", "text", "logit_scale"))
+        if loss.form == "sigmoid":
+            return sigmoid_loss(audio, text, scale, outputs[prefix + "logit_bias"], partners=truths[name])
+        return clip_loss(audio, text, scale, partners=truths[name])
+
+    return term
+
+
+def _direction(loss: ElsaLoss, outputs: Mapping[str, Tensor], targets: SpatialTargets, truths: Truths) -> Tensor:
+    target = targets.direction
+    return direction_loss(outputs["direction"], target, known(target, targets.is_spatial))
+
+
+def _distance(loss: ElsaLoss, outputs: Mapping[str, Tensor], targets: SpatialTargets, truths: Truths) -> Tensor:
+    target = targets.spatial["distance_m"]
+    return distance_loss(outputs["distance"], target, known(target, targets.is_spatial), loss.scales["distance"])
+
+
+def _area(loss: ElsaLoss, outputs: Mapping[str, Tensor], targets: SpatialTargets, truths: Truths) -> Tensor:
+    target = targets.spatial["floor_area_m2"]
+    return area_loss(outputs["area"], target, known(target, targets.is_spatial), loss.scales["area"])
+
+
+TERMS: dict[str, Term] = {
+    "clip": _contrastive("clip"),
+    "direction": _direction,
+    "distance": _distance,
+    "area": _area,
+    "what": _contrastive("what"),
+    "where": _contrastive("where"),
+}
+"""The terms, each with its weight in `LossConfig`. How to add one: docs/howto/loss.md."""

@@ -24,7 +24,8 @@ def clip_loss(audio: Tensor, text: Tensor, logit_scale: Tensor | float, gather: 
     Logits are never exponentiated: temperature 0.01 is safe.
 
     Args:
-        audio, text: `(B, E)`, L2-normalised; B equal on all ranks.
+        audio: `(B, E)`, L2-normalised; B equal on all ranks.
+        text: likewise.
         logit_scale: 1 / temperature (already exponentiated), scalar.
         gather: take the other ranks' rows as negatives too. Every rank must then call.
         partners: what is true of what beyond each row's own pair, and what does not count (rows of which nothing counts are not in the
@@ -71,10 +72,12 @@ def sigmoid_loss(
     pair is a question of its own, so several true captions need no sharing. Over ranks, clips i are this rank's and captions j all ranks'.
 
     Args:
-        audio, text: `(B, E)`, L2-normalised; B equal on all ranks.
+        audio: `(B, E)`, L2-normalised; B equal on all ranks.
+        text: likewise.
         logit_scale: 1 / temperature (already exponentiated), scalar.
         logit_bias: scalar.
-        gather, partners: see `clip_loss`.
+        gather: see `clip_loss`.
+        partners: see `clip_loss`.
 
     Returns:
         Scalar of the logits' dtype.
@@ -92,7 +95,8 @@ def sigmoid_loss(
         if partners is None:
             true, ignored = own[:, None] == torch.arange(len(all_text), device=own.device), None
         else:
-            true, ignored = (None if each is None else each[own] for each in _judged(partners, gather))
+            true, ignored = _judged(partners, gather)
+            true, ignored = true[own], None if ignored is None else ignored[own]
         terms = -F.logsigmoid(torch.where(true, logits, -logits))
         if ignored is None:
             return terms.sum() / len(audio)

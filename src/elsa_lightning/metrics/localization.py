@@ -30,8 +30,10 @@ def localization_metrics(
     """Errors of direction and, if given, of distance.
 
     Args:
-        direction, target_direction: `(N, 3)`, any length but zero.
-        distance_m, target_distance_m: `(N,)`, m.
+        direction: `(N, 3)`, of any length but zero.
+        target_direction: likewise.
+        distance_m: `(N,)`, m.
+        target_distance_m: likewise.
 
     Returns:
         `doa_mae_deg`, `doa_median_deg`, `azimuth_mae_deg`, `elevation_mae_deg`, `n`; with distances also `distance_mae_m`,
