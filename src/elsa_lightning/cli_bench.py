@@ -31,9 +31,9 @@ def _step(arguments: argparse.Namespace) -> None:
     experiment = load(arguments).experiment
 
     from elsa_lightning.provenance import summary
+    from elsa_lightning.threads import use_threads
     from elsa_lightning.training.precision import inference_device
     from elsa_lightning.training.step_bench import bench_step
-    from elsa_lightning.threads import use_threads
 
     use_threads(experiment.trainer.threads)
     device = arguments.device or inference_device(experiment.trainer.accelerator)

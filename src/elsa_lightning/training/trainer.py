@@ -9,7 +9,6 @@ import warnings
 from typing import NamedTuple
 
 import lightning
-import torch
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
