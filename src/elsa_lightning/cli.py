@@ -27,7 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Returns:
-        0; 2 for bad input, 3 for a run that could not finish, 130 after Ctrl-C.
+        0; 2 for bad input, 3 for a run that could not finish, 75 for one that another process works on, 85 after SIGTERM or SIGUSR1, 130
+        after Ctrl-C.
     """
     parsed = parser().parse_args(arguments)
     try:
@@ -37,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return fault.exit_code
     except KeyboardInterrupt as stop:
         print(f"\nelsa: {stop}" if str(stop) else "\nelsa: stopped; finished stages and checkpoints are kept", file=sys.stderr)
-        return 130
+        return getattr(stop, "exit_code", 130)
     except BrokenPipeError:  # the reader of our output has gone (`elsa … | head`)
         sys.stderr.close()
         return 0

@@ -5,6 +5,7 @@ meta.json     commit, versions, hardware, attempts with their durations
 log.txt       what the stage printed
 status.json   progress of the attempt that is under way
 lock          who works here (locks.py)
+requeues.json how often SLURM put it back into the queue (requeue.py)
 failed.json   the fault that ended the last attempt; gone when the next one starts
 done.json     written last, atomically: the run is finished
 …             what the stage itself writes (checkpoints/, metrics.json, …)
