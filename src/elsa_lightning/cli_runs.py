@@ -85,8 +85,10 @@ def _tensorboard(arguments: argparse.Namespace) -> None:
     import sys
 
     from elsa_lightning.errors import RunError
+    from elsa_lightning.tensorboard_view import BOARD, link_others
 
     if not arguments.runs.is_dir():
         raise RunError(f"there is no folder {arguments.runs}", "run something first: make reproduce-table")
-    options = ["--logdir", str(arguments.runs), "--port", str(arguments.port), "--load_fast=false"]
+    link_others(arguments.runs)
+    options = ["--logdir", str(arguments.runs / BOARD), "--port", str(arguments.port), "--load_fast=false"]
     os.execv(sys.executable, [sys.executable, "-m", "tensorboard.main", *options])

@@ -9,7 +9,6 @@ import warnings
 from typing import NamedTuple
 
 import lightning
-from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from elsa_lightning.checks import leaves
@@ -18,6 +17,7 @@ from elsa_lightning.lifetime import Notice, Stopped, listening
 from elsa_lightning.schema import TrainerConfig
 from elsa_lightning.training.callbacks import TermsProgressBar, TrainingLog
 from elsa_lightning.training.checkpoints import DurableCheckpointIO, StepCheckpoint, resume_point
+from elsa_lightning.training.curves import Show, open_curves
 from elsa_lightning.training.precision import resolve_precision
 from elsa_lightning.training.preemption import LeftAtStep, StopWhenAsked
 from elsa_lightning.training.strategy import build_strategy
@@ -40,7 +40,13 @@ class Fitted(NamedTuple):
 
 
 def fit(
-    module: lightning.LightningModule, data: lightning.LightningDataModule, cfg: TrainerConfig, folder: pathlib.Path, steps: int, name: str
+    module: lightning.LightningModule,
+    data: lightning.LightningDataModule,
+    cfg: TrainerConfig,
+    folder: pathlib.Path,
+    steps: int,
+    name: str,
+    show: Show | None = None,
 ) -> Fitted:
     """Train to `steps`, from the newest valid checkpoint if there is one.
 
@@ -51,6 +57,7 @@ def fit(
         folder: the run directory; checkpoints, curves and logs go there.
         steps: in all.
         name: of the TensorBoard run.
+        show: called once, in the first process, with the writer of the curves: what is to be seen and heard beside them.
 
     On several devices each process comes here (see `ranks`) and gets the same result; only the first writes files.
 
@@ -61,7 +68,7 @@ def fit(
     """
     with listening(at_once=False) as notice:
         try:
-            return _fit(module, data, cfg, folder, steps, name, notice)
+            return _fit(module, data, cfg, folder, steps, name, show, notice)
         except LeftAtStep as left:
             raise Stopped(left.number, left.step) from None
 
@@ -73,6 +80,7 @@ def _fit(
     folder: pathlib.Path,
     steps: int,
     name: str,
+    show: Show | None,
     notice: Notice,
 ) -> Fitted:
     """`fit`, stopped when `notice` has heard a signal."""
@@ -83,10 +91,10 @@ def _fit(
     resume, data.start_step = resume_point(folder)
     if resume:
         log.info("continuing from step %d (%s)", data.start_step, resume.name)
-    training_log = TrainingLog(folder, cfg.log_every, cfg.batch_size)
     bar = [TermsProgressBar(refresh_rate=cfg.log_every)] if sys.stderr.isatty() else []
     precision = resolve_precision(cfg.precision, cfg.accelerator)
-    logger = TensorBoardLogger(folder, name="tb", version=name, purge_step=data.start_step or None, default_hp_metric=False)
+    logger = open_curves(folder, name, data.start_step, show)
+    training_log = TrainingLog(folder, cfg.log_every, cfg.batch_size, logger)
     trainer = build_trainer(
         default_root_dir=folder,
         logger=logger,
