@@ -58,6 +58,8 @@ TORCH_FREE = {
     "watching",
     "lifetime",
     "requeue",
+    "event_files",
+    "integrity",
     "provenance",
     "verdicts",
     "weights",
@@ -65,6 +67,8 @@ TORCH_FREE = {
     "report_markdown",
     "report_terminal",
     "tensorboard_report",
+    "tensorboard_projector",
+    "tensorboard_view",
 }
 TORCH_FREE_PACKAGES = {
     "figures",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 from collections.abc import Sequence
 
@@ -34,7 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return parsed.command(parsed) or 0
     except ElsaError as fault:
-        print(f"elsa: {fault}", file=sys.stderr)
+        with contextlib.suppress(OSError):  # it may go to a file on a full disk
+            print(f"elsa: {fault}", file=sys.stderr)
         return fault.exit_code
     except KeyboardInterrupt as stop:
         print(f"\nelsa: {stop}" if str(stop) else "\nelsa: stopped; finished stages and checkpoints are kept", file=sys.stderr)

@@ -83,16 +83,17 @@ def after_stop(stop: Stopped, folders: Sequence[Path], most: int) -> str:
 def job_state() -> str:
     """What has become of this job: CANCELLED where a person ended it (`scancel`), PENDING where SLURM itself has requeued it, else RUNNING.
 
-    SLURM sends the same SIGTERM for all of them. A job whose processes are being ended is COMPLETING, whatever ends it; then only the limit
-    of its time (a Reason) tells it from a cancelled one. If SLURM does not answer, it counts as running.
+    SLURM sends the same SIGTERM for all of them. A job whose processes are being ended is COMPLETING, whatever ends it (seen in 22.05): one
+    that SLURM has requeued by its number of restarts, which is more than this process knows of; one at the limit of its time by the reason.
+    If SLURM does not answer, it counts as running.
     """
     said, _ = _scontrol("--oneliner", "show", "job", job_id())
-    state, reason = (re.search(rf"\b{name}=(\w+)", said) for name in ("JobState", "Reason"))
-    if state is None or (reason is not None and reason[1] == "TimeLimit"):
-        return "RUNNING"
-    if state[1] in ("PENDING", "REQUEUED"):
+    found = dict(re.findall(r"\b(JobState|Reason|Restarts)=(\w+)", said))
+    state = found.get("JobState", "RUNNING")
+    if state in ("PENDING", "REQUEUED") or int(found.get("Restarts", 0)) > int(os.environ.get("SLURM_RESTART_COUNT", "0")):
         return "PENDING"
-    return "CANCELLED" if state[1] in ("CANCELLED", "COMPLETING") else "RUNNING"
+    ended = state in ("CANCELLED", "COMPLETING") and found.get("Reason") != "TimeLimit"
+    return "CANCELLED" if ended else "RUNNING"
 
 
 def _record(folder: Path, entries: list[dict[str, Any]]) -> None:

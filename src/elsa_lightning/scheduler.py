@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from elsa_lightning.atomic import disk_faults
+from elsa_lightning.atomic import NEARLY_FULL_GB, disk_faults, free_gb
 from elsa_lightning.lifetime import PARENT, Stopped, listening
 from elsa_lightning.locks import Held, holder_of
 from elsa_lightning.provenance import cores
@@ -238,5 +238,8 @@ def reason(run: Run, code: int, lines: int = 8) -> str:
     if failure:
         return f"  {failure['error']}\n  → {failure['remedy']}\n  log: {log}"
     tail = log.read_text(errors="replace").splitlines()[-lines:] if log.exists() else []
+    if free_gb(log.parent) < NEARLY_FULL_GB:  # then neither the fault nor the log could be written
+        full = f"  no space left on the disk of {log.parent}"
+        return f"{full}\n  → make room, or put runs elsewhere with --runs FOLDER; finished work is kept\n  log: {log}"
     killed = f"  killed by {signal.Signals(-code).name}" if code < 0 else f"  ended with code {code}"
     return "\n".join([killed, *(f"  | {line}" for line in tail), f"  log: {log}"])

@@ -83,6 +83,7 @@ def test_requeues_are_bounded_by_the_folder_and_by_slurm_for_each_job(job, tmp_p
         ("JobState=COMPLETING Reason=None", "was cancelled", 0),
         ("JobState=CANCELLED Reason=None", "was cancelled", 0),
         ("JobState=PENDING Reason=BeginTime", "SLURM has put job 71 back", 0),
+        ("JobState=COMPLETING Reason=None Restarts=1", "SLURM has put job 71 back", 0),
         ("JobState=COMPLETING Reason=TimeLimit", "was requeued", 1),
         ("JobState=TIMEOUT Reason=TimeLimit", "was requeued", 1),
         ("", "was requeued", 1),
