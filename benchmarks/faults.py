@@ -235,9 +235,10 @@ def main() -> None:
     plan = plan_table(load_table(find_table(arguments.table)), arguments.profile, content_hash, [0], arguments.overrides)
     if not arguments.commands:
         import elsa_lightning.stages.evaluate
-        from elsa_lightning.training.trainer import use_threads
+        import elsa_lightning.stages.train
+        from elsa_lightning.threads import use_threads
 
-        assert elsa_lightning.stages.evaluate
+        assert elsa_lightning.stages.evaluate and elsa_lightning.stages.train
         use_threads(1)
     found = {"commit": commit(), "hardware": hardware(), "versions": versions()}
     with tempfile.TemporaryDirectory() as temporary:

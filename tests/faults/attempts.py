@@ -118,9 +118,10 @@ def attempt(runs, fault, overrides):
 def serve():
     import elsa_lightning.stages.evaluate
     import elsa_lightning.stages.train
+    import elsa_lightning.threads
     import elsa_lightning.training.trainer
 
-    elsa_lightning.training.trainer.use_threads(1)
+    elsa_lightning.threads.use_threads(1)
     print("ready", flush=True)
     for line in sys.stdin:
         asked = json.loads(line)
