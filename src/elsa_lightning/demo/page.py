@@ -54,7 +54,7 @@ def build(model: Any) -> Any:
         place = gradio.State(None)
         again = gradio.Button("render")
 
-        def clicked(click: gradio.SelectData, file, label, length, width, tall, t30, height, captions):
+        def clicked(click, file, label, length, width, tall, t30, height, captions):
             with _said(gradio):
                 x, y = Plan(length, width).metres(*click.index)
                 place = (x, y)
@@ -66,6 +66,7 @@ def build(model: Any) -> Any:
                     raise DataError("there is no place yet", "click one in the plan")
                 return answer(model, file, label, Room(length, width, tall, t30), (*place, height), captions)
 
+        clicked.__annotations__["click"] = gradio.SelectData  # by which gradio knows that it is no input; a name here is out of its sight
         given = [file, label, *sizes, t30, height, captions]
         shown = [plan, heard, similarities, where]
         plan.select(clicked, given, [place, *shown])
