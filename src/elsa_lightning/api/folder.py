@@ -39,8 +39,10 @@ from elsa_lightning.schema import Experiment, TinyTextConfig
 from elsa_lightning.version import __version__
 from elsa_lightning.weights import first_line
 
-_PLACES = ("data.corpus.root", "data.corpus.path", "data.pcm_cache", "rooms.measured.path", "captions.rewrites")
-_PLACES += ("captioner.language.checkpoint", "captioner.scorer_python", "captioner.java")
+_PLACES = (
+    *("data.corpus.root", "data.corpus.path", "data.pcm_cache", "rooms.measured.path", "captions.rewrites"),
+    *("captioner.language.checkpoint", "captioner.scorer_python", "captioner.java"),
+)
 """Keys that name places on the disk of the training: only the last part of their names is kept."""
 
 

@@ -29,6 +29,7 @@ from elsa_lightning.atomic import read_json
 from elsa_lightning.data.spatialize import level
 from elsa_lightning.errors import ConfigError, RunError
 from elsa_lightning.features import FrontEnd
+from elsa_lightning.models import ElsaModel
 from elsa_lightning.models.tokenizers import HashTokenizer
 from elsa_lightning.version import __version__
 from elsa_lightning.weights import first_line
@@ -97,7 +98,7 @@ def _write_into(parts: folders.Parts, folder: Path, format: str) -> dict[str, An
     front_end = FrontEnd(experiment.features, experiment.audio.sample_rate)
     samples = round(experiment.audio.clip_s * experiment.audio.sample_rate)
     towers = (_audio(network, front_end, samples), _text(network, parts.tokenizer))
-    found = {"kind": KIND, "format": format, "package_version": __version__, "width": experiment.model.embedding}
+    found: dict[str, Any] = {"kind": KIND, "format": format, "package_version": __version__, "width": experiment.model.embedding}
     found |= {"logit_scale": parts.network.logit_scale_exp.item(), "tolerance": TOLERANCE}
     found["audio"] = {"rate": experiment.audio.sample_rate, "samples": samples, "channels": 4, "layout": FOA}
     found["text"] = {"max_tokens": parts.tokenizer.max_tokens, "tokenizer": _save_tokenizer(parts.tokenizer, folder)}
@@ -113,12 +114,12 @@ def _write_into(parts: folders.Parts, folder: Path, format: str) -> dict[str, An
     return found
 
 
-def _audio(network: nn.Module, front_end: FrontEnd, samples: int) -> _Tower:
+def _audio(network: ElsaModel, front_end: FrontEnd, samples: int) -> _Tower:
     batch = torch.export.Dim("batch", min=1)
     return _Tower("audio", AudioGraph(network, front_end), {"foa": _sounds(2, samples)}, {"foa": {0: batch}})
 
 
-def _text(network: nn.Module, tokenizer: Any) -> _Tower:
+def _text(network: ElsaModel, tokenizer: Any) -> _Tower:
     tokens = tokenizer(_TEXTS[:2])
     axes = {0: torch.export.Dim("batch", min=1), 1: torch.export.Dim("length", min=1, max=-(-tokenizer.max_tokens // 8) * 8)}
     return _Tower("text", TextGraph(network), tokens, dict.fromkeys(tokens, axes))
@@ -142,8 +143,10 @@ def _write(tower: _Tower, path: Path, format: str) -> Callable[[dict[str, Tensor
             if format == "torch":
                 torch.export.save(program, path)
                 return _torch_runner(path)
-            names = {"input_names": list(tower.example), "output_names": [OUTPUT]}
-            torch.onnx.export(program, dynamo=True, verbose=False, **names).save(path)
+            names = list(tower.example)
+            graph = torch.onnx.export(program, dynamo=True, verbose=False, input_names=names, output_names=[OUTPUT])
+            assert graph is not None  # it is None where a file is given
+            graph.save(path)
         return _onnx_runner(path)
     except OSError:
         raise
@@ -169,7 +172,7 @@ def _onnx_runner(path: Path) -> Callable[[dict[str, Tensor]], np.ndarray]:
 
 
 @torch.no_grad()
-def _distance(run: Callable, tower: _Tower, network: nn.Module, front_end: FrontEnd, tokenizer: Any, rows: int) -> float:
+def _distance(run: Callable, tower: _Tower, network: ElsaModel, front_end: FrontEnd, tokenizer: Any, rows: int) -> float:
     """Largest difference between what the graph and what the model itself make of a batch; the model's front end is the one with an FFT."""
     if tower.name == "audio":
         foa = _sounds(rows, tower.example["foa"].shape[-1])
