@@ -20,6 +20,8 @@ from test_docs import model_folder, reader_folder  # noqa: F401 (fixtures)
 NOT_RUN = {
     "elsa table run": "trains for minutes to hours; .ci/run runs a table by `make smoke`",
     "elsa train": "trains; tests/stages and .ci/run do, at the smoke scale",
+    "elsa model graphs": "traces two towers; tests/api/test_graphs.py does, of a small model",
+    "elsa demo": "serves until it is stopped; tests/demo",
     "elsa rooms": "needs measured responses, or simulates a bank; tests/test_rooms_import_command.py, tests/test_rooms_command.py",
     "elsa data download": "asks a server; tests/data/download has a local one",
     "elsa data prepare": "needs the corpus on the disk; tests/data/layouts has miniatures",

@@ -40,6 +40,7 @@ TORCH_FREE = {
     "cli_bench",
     "cli_cache",
     "cli_data",
+    "cli_demo",
     "cli_doctor",
     "cli_download",
     "cli_index",
@@ -87,6 +88,7 @@ TORCH_FREE_PACKAGES = {
     "api.windows",
     "captions",
     "data.download.get",
+    "demo.pictures",
     "data.manifest_parquet",
     "data.manifest_rows",
     "data.readers",
@@ -112,6 +114,7 @@ MAY_IMPORT = {
     "models": {"errors", "schema", "seeding", "weights", "acoustics", "features"},
     "api": {*_PLAIN, "acoustics", "features", "captions", "losses", "models", "data"},
     "search": {*_PLAIN, "data", "api"},
+    "demo": {*_PLAIN, "acoustics", "foley", "data", "api"},
 }
 """Package → what it may import besides itself."""
 

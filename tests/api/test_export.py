@@ -33,7 +33,7 @@ from .conftest import ROOT
 
 SMALL = ["rooms.train=8", "rooms.val=3", "rooms.test=4", "data.corpus.train_clips=16", "data.corpus.val_clips=6"]
 SMALL += ["data.corpus.test_clips=8", "trainer.steps=3", "trainer.val_every=2", "trainer.batch_size=8", "evaluation.probe_steps=5"]
-SMALL += ["trainer.accelerator=cpu"]
+SMALL += ["trainer.accelerator=cpu", "captioner.enabled=true", "captioner.steps=3", "captioner.max_tokens=10"]
 
 
 def elsa(*arguments, check=True):
@@ -111,6 +111,19 @@ def test_rendered_clips_embed_as_the_embed_stage_embeds_them(trained, tmp_path):
     assert np.abs(model.embed_text(texts) - stored["retrieval/text"].numpy()).max() < 1e-5
     prompts = model.embed_text(["A sound coming from the left.", "A sound coming from the right."])
     assert np.abs(prompts - stored["prompts/direction"][1:3].numpy()).max() < 1e-5
+
+
+def test_clips_are_captioned_as_the_captions_stage_captioned_them(trained):
+    """The captioner comes along, with the decoding of its own run."""
+    runs, folder, _ = trained
+    _, _, data = open_stage(runs)
+    model = Elsa.from_pretrained(folder, device="cpu")
+    batches = [data.on_after_batch_transfer(data.on_before_batch_transfer(batch)) for batch in data.test_dataloader()]
+    sounds = [Audio(0.01 * foa, model.sample_rate, "foa_acn_sn3d") for batch in batches for foa in batch.foa.numpy()]
+    lines = (run_of(runs, "captions") / "captions.jsonl").read_text().splitlines()
+    wanted = [json.loads(line)["hypothesis"] for line in lines]
+    assert model.parts.experiment.captioner.beam == 2 and any(wanted)
+    assert model.caption(sounds, trim=False) == wanted
 
 
 def test_mono_clips_embed_as_non_spatial_examples_do(trained):

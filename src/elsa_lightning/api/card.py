@@ -18,6 +18,7 @@ SHOWN = {
     "zero_shot/class/balanced_accuracy": ("class by text", 100, " %"),
     "retrieval/r1": ("text to audio and back, R@1", 100, " %"),
     "retrieval/map10": ("retrieval, mAP@10", 100, " %"),
+    "captioning/spatial_words_right": ("captions whose words for place are right", 100, " %"),
 }
 """Metric → its words, factor and unit."""
 
@@ -46,11 +47,12 @@ def _what(values: dict[str, Any]) -> str:
     cfg = values["experiment"]
     audio, model = cfg["audio"], cfg["model"]
     towers = ", ".join(f"{tower} {model[tower]['name']}" for tower in ("semantic", "spatial", "text"))
+    words = " It has a captioner: `model.caption`." if values.get("captioner") else ""
     return (
         f"# {cfg['name']}: text and first-order ambisonic audio in one space\n\n"
         f"A model after ELSA ({PAPER}), trained with elsa-lightning {values['package_version']}; an independent implementation, not the "
         f"authors' model.\n\nIt hears {audio['clip_s']:g} s at {audio['sample_rate']} Hz (longer sounds in windows, other rates resampled) "
-        f"and gives {model['embedding']} numbers. Parts: {towers}."
+        f"and gives {model['embedding']} numbers. Parts: {towers}.{words}"
     )
 
 

@@ -11,6 +11,8 @@ from elsa_lightning.errors import ConfigError, DataError, RunError
 from elsa_lightning.weights import first_line
 
 CONFIG, WEIGHTS, TOKENIZER, CARD = "config.json", "model.safetensors", "tokenizer", "README.md"
+CAPTIONER = "captioner"
+"""Folder of the captioner, where a model has one."""
 FORMAT = 1
 """Of the folder; raised when an older package could not read it."""
 KIND = "elsa"

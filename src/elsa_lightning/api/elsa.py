@@ -23,6 +23,7 @@ from elsa_lightning.api.windows import Cut
 from elsa_lightning.captions.templates import PROMPTS, prompt_phrase
 from elsa_lightning.errors import ConfigError, DataError, ElsaError
 from elsa_lightning.features import FrontEnd
+from elsa_lightning.models.captioner import decode
 
 LOG = logging.getLogger(__name__)
 Sound = str | os.PathLike | Audio | np.ndarray | Tensor
@@ -92,6 +93,24 @@ class Elsa:
             RunError: the hub cannot be reached or refuses.
         """
         return hub.push(self.parts, name, private, token, message)
+
+    def export_graphs(self, folder: str | os.PathLike, format: str = "onnx") -> dict[str, Any]:
+        """Write both towers as graphs for other runtimes, a waveform or token ids in and an embedding out (docs/export.md).
+
+        Args:
+            folder: new, empty, or with graphs that are replaced.
+            format: `onnx` (extra `onnx`) or `torch`, for `torch.export.load`.
+
+        Returns:
+            graphs.json: inputs, and how far the graphs are from the model.
+
+        Raises:
+            ConfigError: another format, a package that is missing, a folder with something else.
+            RunError: towers that cannot be traced, or graphs that do not compute what the model does.
+        """
+        from elsa_lightning.api import graphs
+
+        return graphs.export(self.parts, Path(folder), format)
 
     # facts
 
@@ -246,6 +265,45 @@ class Elsa:
                 raise DataError("a mono sound has no place", "give first-order ambisonics: four channels, W Y Z X")
             found.append(located(*self._estimates(heard.audio, weights), heard.weights))
         return _one_or_all(sounds, found)
+
+    def caption(
+        self,
+        sounds: Sound | Sequence[Sound],
+        *,
+        beam: int | None = None,
+        rate: int | None = None,
+        layout: str | None = None,
+        hop_s: float | None = None,
+        trim: bool = True,
+    ) -> str | list[str]:
+        """What sounds and where, in words, by the model's captioner (docs/captioning.md says how far to trust them). Nothing is drawn.
+
+        Args:
+            sounds: as in `embed_audio`; mono sounds have no place to tell.
+            beam: beams of the search, 1: greedy; None: as many as the captioner's own setting.
+            rate, layout, hop_s, trim: as in `embed_audio`.
+
+        Raises:
+            ConfigError: the model has no captioner, or `beam` is less than 1.
+            DataError: a mono sound, or one that cannot be used.
+        """
+        captioner, own = self.parts.captioner, self.parts.experiment.captioner
+        if captioner is None:
+            raise ConfigError(
+                "this model has no captioner",
+                "train one: elsa train … --set captioner.enabled=true --export DIR, or elsa model export runs/evaluate/… of such a run",
+            )
+        beam = own.beam if beam is None else beam
+        if beam < 1:
+            raise ConfigError(f"beam = {beam}", "give 1 (greedy) or more")
+        heard = self._heard(sounds, rate, layout, hop_s, trim)
+        if any(one.mono for one in heard):
+            raise DataError("a mono sound has no place to tell of", "give first-order ambisonics, or classify it")
+        network, end, said = captioner.network.to(self.device), captioner.tokenizer.eos_token_id, []
+        for start in range(0, len(heard), self.batch_size):
+            audio = torch.from_numpy(np.stack([one.embedding for one in heard[start : start + self.batch_size]])).to(self.device)
+            said += decode(captioner.tokenizer, network.generate(audio, end, own.max_tokens, beam, own.length_penalty))
+        return _one_or_all(sounds, said)
 
     def move(self, embedding: np.ndarray, from_: str, to: str) -> np.ndarray:
         """An embedding of a sound as if it came from elsewhere: minus the text prototype of one word, plus that of another (the paper's

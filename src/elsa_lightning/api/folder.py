@@ -4,6 +4,7 @@ config.json          the resolved experiment (places on disk left out), configur
                      what is known of data, licences and metrics
 model.safetensors    every weight, those of a frozen encoder too
 tokenizer/           files of the text tower's tokenizer, where it has any
+captioner/           where there is one: weights, GPT-2's configuration and tokenizer
 README.md            the model card, made from config.json
 """
 
@@ -14,7 +15,7 @@ import copy
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,22 +23,40 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from torch import nn
 
 from elsa_lightning.api.card import card
-from elsa_lightning.api.config_file import CARD, CONFIG, FETCH, FORMAT, KIND, TOKENIZER, WEIGHTS, check_replaceable, read_values
+from elsa_lightning.api.config_file import CAPTIONER, CARD, CONFIG, FETCH, FORMAT, KIND, TOKENIZER, WEIGHTS, check_replaceable, read_values
 from elsa_lightning.atomic import partial_folder
 from elsa_lightning.config import from_dict, to_dict
 from elsa_lightning.errors import DataError, RunError
 from elsa_lightning.losses.spatial import TargetScale
 from elsa_lightning.models import ElsaModel, build_tokenizer
+from elsa_lightning.models.captioner import PrefixCaptioner, captioner_of, load_tokenizer
 from elsa_lightning.models.encoders import encoder_configs, make_encoders
 from elsa_lightning.models.tokenizers import HashTokenizer, PretrainedTokenizer
 from elsa_lightning.schema import Experiment, TinyTextConfig
 from elsa_lightning.version import __version__
 from elsa_lightning.weights import first_line
 
-_PLACES = ("data.corpus.root", "data.corpus.path", "data.pcm_cache", "rooms.measured.path", "captions.rewrites")
+_PLACES = (
+    *("data.corpus.root", "data.corpus.path", "data.pcm_cache", "rooms.measured.path", "captions.rewrites"),
+    *("captioner.language.checkpoint", "captioner.scorer_python", "captioner.java"),
+)
 """Keys that name places on the disk of the training: only the last part of their names is kept."""
+
+
+@dataclass
+class Captioner:
+    """What says in words what an embedding holds.
+
+    Attributes:
+        network: in evaluation mode; prefix length and decoding are the experiment's.
+        tokenizer: of its language model.
+    """
+
+    network: PrefixCaptioner
+    tokenizer: Any
 
 
 @dataclass
@@ -50,6 +69,7 @@ class Parts:
         tokenizer: of the text tower.
         scales: `distance` (m) and `area` (ln m²) → mean and spread of the training's targets; None where the head speaks in m or m².
         about: for the card: corpus, licences, metrics, provenance.
+        captioner: None: the model has none.
     """
 
     experiment: Experiment
@@ -57,6 +77,7 @@ class Parts:
     tokenizer: HashTokenizer | PretrainedTokenizer
     scales: dict[str, TargetScale | None]
     about: dict[str, Any] = field(default_factory=dict)
+    captioner: Captioner | None = None
 
 
 def portable(experiment: Experiment) -> Experiment:
@@ -88,14 +109,28 @@ def write(parts: Parts, folder: Path) -> None:
         ConfigError: the folder holds something else.
         RunError: it cannot be written to.
     """
+    put(folder, lambda new: write_into(parts, new), check_replaceable)
+
+
+def put(folder: Path, fill: Callable[[Path], Any], check: Callable[[Path], None]) -> None:
+    """Make a folder that appears complete or not at all, in the place of an older one.
+
+    Args:
+        folder: the place.
+        fill: writes into an empty folder.
+        check: raises where something lies in the place that must stay.
+
+    Raises:
+        RunError: it cannot be written to.
+    """
     folder = Path(os.path.abspath(folder.expanduser()))
     with _writing(folder):
-        check_replaceable(folder)
+        check(folder)
         partial = partial_folder(folder)
         try:
             new, old = partial / "new", partial / "old"
             new.mkdir()
-            write_into(parts, new)
+            fill(new)
             if folder.exists():
                 os.replace(folder, old)
             os.replace(new, folder)
@@ -106,12 +141,20 @@ def write(parts: Parts, folder: Path) -> None:
 def write_into(parts: Parts, folder: Path) -> None:
     """Write the files of a model into an empty folder."""
     values = contents(parts)
-    tensors = {name: value.detach().cpu().contiguous().clone() for name, value in parts.network.state_dict().items()}
-    save_file(tensors, folder / WEIGHTS, {"format": "pt"})
+    _save(parts.network, folder / WEIGHTS)
+    if parts.captioner is not None:
+        parts.captioner.network.language.config.save_pretrained(folder / CAPTIONER)
+        parts.captioner.tokenizer.save_pretrained(folder / CAPTIONER)
+        _save(parts.captioner.network, folder / CAPTIONER / WEIGHTS)
     if isinstance(parts.tokenizer, PretrainedTokenizer):
         parts.tokenizer.tokenizer.save_pretrained(folder / TOKENIZER)
     (folder / CONFIG).write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     (folder / CARD).write_text(card(values), encoding="utf-8")
+
+
+def _save(module: nn.Module, path: Path) -> None:
+    """Every weight; those that two places share twice."""
+    save_file({name: value.detach().cpu().contiguous().clone() for name, value in module.state_dict().items()}, path, {"format": "pt"})
 
 
 def contents(parts: Parts) -> dict[str, Any]:
@@ -125,6 +168,7 @@ def contents(parts: Parts) -> dict[str, Any]:
         "experiment": to_dict(portable(parts.experiment)),
         "encoders": encoder_configs(parts.network),
         "targets": targets,
+        "captioner": parts.captioner is not None,
         "about": parts.about,
     }
 
@@ -142,10 +186,30 @@ def read(folder: Path) -> Parts:
     with torch.random.fork_rng(devices=[]):  # weights are drawn only to be replaced: the caller's random numbers stay
         network = ElsaModel(experiment.model, experiment.features, make_encoders(values["encoders"], source))
     _fill(network, folder / WEIGHTS)
-    return Parts(experiment, network.eval(), _tokenizer(experiment, folder), _scales(values["targets"], source), values["about"])
+    scales, captioner = _scales(values["targets"], source), read_captioner(experiment, folder) if values.get("captioner") else None
+    return Parts(experiment, network.eval(), _tokenizer(experiment, folder), scales, values["about"], captioner)
 
 
-def _fill(network: ElsaModel, path: Path) -> None:
+def read_captioner(experiment: Experiment, folder: Path) -> Captioner:
+    """The captioner in a model's folder.
+
+    Raises:
+        DataError: a file is missing, damaged or does not fit the others.
+    """
+    place, own = folder / CAPTIONER, experiment.captioner
+    if not place.is_dir():
+        raise DataError(f"there is no folder {CAPTIONER} in {folder}", FETCH)
+    try:
+        with torch.random.fork_rng(devices=[]):
+            network = captioner_of(place, experiment.model.embedding, own.prefix_length, own.deaf)
+        tokenizer = load_tokenizer(str(place))
+    except (OSError, ValueError, TypeError) as error:  # what transformers raises of damaged files
+        raise DataError(f"{place} cannot be read ({first_line(error)})", FETCH) from error
+    _fill(network, place / WEIGHTS)
+    return Captioner(network.eval(), tokenizer)
+
+
+def _fill(network: nn.Module, path: Path) -> None:
     if not path.is_file():
         raise DataError(f"there is no {path.name} in {path.parent}", FETCH)
     try:

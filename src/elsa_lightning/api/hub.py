@@ -10,11 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from elsa_lightning.api import folder as folders
-from elsa_lightning.api.config_file import CARD, CONFIG, TOKENIZER, WEIGHTS
+from elsa_lightning.api.config_file import CAPTIONER, CARD, CONFIG, TOKENIZER, WEIGHTS
 from elsa_lightning.errors import DataError, RunError
 from elsa_lightning.weights import first_line, looks_local, why_unreachable
 
-_FILES = [CONFIG, WEIGHTS, CARD, f"{TOKENIZER}/*"]
+_FILES = [CONFIG, WEIGHTS, CARD, f"{TOKENIZER}/*", f"{CAPTIONER}/*"]
 _NAME = re.compile(r"[A-Za-z0-9_][\w.-]*/[A-Za-z0-9_][\w.-]*", re.ASCII)
 
 

@@ -32,8 +32,8 @@ class Sources:
     def finished(self) -> Iterator[tuple[str, str, Path]]:
         """Of each row that has a finished run: its id, its label and the folder of the first such seed's last stage.
 
-        Equal runs once, by their first row's names. Where all rows read one run, as bins of its errors do, the names are `all` and the table's
-        title.
+        Equal runs once, by their first row's names. Where all rows read one run, as bins of its errors do, the names are `all` and the
+        table's title.
         """
         rows: dict[Path, list[Any]] = {}
         for row in self.plan.table.rows:

@@ -57,7 +57,7 @@ class HtsatBranch(nn.Module):
 
     def forward(self, log_mel: Tensor) -> Tensor:
         """`(B, 1, F, M)` in dB → `(B, width)`."""
-        frames, batch = log_mel.shape[2], len(log_mel)
+        batch, frames = log_mel.shape[0], log_mel.shape[2]  # `len` would fix the batch of a traced graph
         count = math.ceil(frames / self.frames)
         if count > 1:
             starts = torch.linspace(0, frames - self.frames, count).round().long().tolist()

@@ -159,7 +159,7 @@ class NoSpatialBranch(nn.Module):
 
     def forward(self, intensity: Tensor) -> Tensor:
         """`(B, 0)`, for the fusion to be of the semantic branch alone."""
-        return intensity.new_zeros(len(intensity), 0)
+        return intensity.new_zeros(intensity.shape[0], 0)
 
 
 def save_branch(branch: nn.Module, folder: str | Path) -> Path:

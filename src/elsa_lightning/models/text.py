@@ -127,7 +127,7 @@ class MiniLmTower(nn.Module):
     def states(self, tokens: dict[str, Tensor]) -> Tensor:
         """Token states `(B, L, H)`; those of padding are arbitrary."""
         ids, mask = tokens["input_ids"], tokens["attention_mask"]
-        if self.trainable_layers:
+        if self.trainable_layers or torch.compiler.is_exporting():  # a graph has no groups that depend on its input
             return self._encode(ids, mask)
         with torch.no_grad():
             return self._encode_by_length(ids, mask) if ids.device.type == "cpu" else self._encode(ids, mask)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from elsa_lightning.losses.spatial import TargetScale
 from elsa_lightning.models import build_tokenizer
 from elsa_lightning.runs import Run, RunConfig, read_config
 from elsa_lightning.schema import Experiment
+from elsa_lightning.stages.captioner import load_captioner
 from elsa_lightning.stages.execute import FACTS
 from elsa_lightning.stages.train import load_trained, target_scales
 
@@ -44,6 +46,8 @@ def export_run(run: Path | str, out: Path | str) -> dict[str, Any]:
     scales = _scales(planned)
     about = {**_provenance(planned, trained, facts), **_evaluation(chain.get("evaluate"))}
     parts = folders.Parts(planned.experiment, network, build_tokenizer(planned.experiment.model.text), scales, about)
+    if "evaluate" in chain:
+        _add_captioner(parts, chain["evaluate"])
     folders.write(parts, Path(out))
     return about
 
@@ -65,6 +69,17 @@ def _chain(folder: Path) -> dict[str, Run]:
         if run.stage == "train":
             return found
         folder = read_config(run.folder).parents[_PARENT[run.stage]]
+
+
+def _add_captioner(parts: folders.Parts, run: Run) -> None:
+    """The captioner that an evaluation scored, where it scored one; the training's own configuration may know of none."""
+    captions = read_config(run.folder).parents.get("captions")
+    if captions is None:
+        return
+    planned = read_config(captions)
+    own, width = planned.experiment.captioner, parts.experiment.model.embedding
+    parts.captioner = folders.Captioner(*load_captioner(planned.parents["captioner"], own, width))
+    parts.experiment = dataclasses.replace(parts.experiment, captioner=own)
 
 
 def _scales(planned: RunConfig) -> dict[str, TargetScale | None]:
