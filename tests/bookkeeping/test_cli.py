@@ -120,7 +120,7 @@ def test_failures_are_printed_even_where_the_report_cannot_be_written(main, monk
 
     outcome = Outcome(failed={"train/ab": "the loss is not finite"}, blocked={"embed/cd": "train/ab"})
     monkeypatch.setattr("elsa_lightning.scheduler.Scheduler.run", lambda scheduler: outcome)
-    monkeypatch.setattr("elsa_lightning.cli_table._write_report", fail)
+    monkeypatch.setattr("elsa_lightning.cli_table.write_report", fail)
     code, out, error = main("table", "run", "zero_shot_attributes", "--profile", "smoke", "--seeds", "1", "--jobs", "1")
     assert code == 3 and "FAILED train/ab\nthe loss is not finite" in out and "not run: embed/cd" in out
     assert "no room for the report" in error

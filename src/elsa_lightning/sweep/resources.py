@@ -16,7 +16,7 @@ from elsa_lightning.config import did_you_mean
 from elsa_lightning.errors import ConfigError
 from elsa_lightning.layers import override_layer, read_layers
 from elsa_lightning.ranks import RANKED
-from elsa_lightning.schema import TrainerConfig
+from elsa_lightning.schema import Experiment
 from elsa_lightning.schema_slurm import JobConfig, SlurmConfig
 from elsa_lightning.sweep.arrays import ORDER
 from elsa_lightning.typed_values import typed
@@ -65,7 +65,7 @@ def find_resources(profile: str, experiment: Path) -> Path | None:
     return path if path.is_file() else None
 
 
-def layout(stage: str, job: JobConfig, trainer: TrainerConfig) -> tuple[int, int]:
+def layout(stage: str, job: JobConfig, experiment: Experiment) -> tuple[int, int]:
     """Nodes and processes per node of a stage.
 
     Raises:
@@ -73,13 +73,17 @@ def layout(stage: str, job: JobConfig, trainer: TrainerConfig) -> tuple[int, int
     """
     if stage not in RANKED:
         return 1, 1
+    trainer = experiment.trainer
     nodes, devices = job.nodes or trainer.nodes, job.devices or trainer.devices
-    share, rest = divmod(trainer.batch_size, nodes * devices)
-    if rest or share % trainer.chunks:
+    key, size, chunks = "trainer.batch_size", trainer.batch_size, trainer.chunks
+    if stage == "pretraining":
+        key, size, chunks = "pretraining.batch_size", experiment.pretraining.batch_size, 1
+    share, rest = divmod(size, nodes * devices)
+    if rest or share % chunks or (experiment.data.negatives == "hard_spatial" and share % 2):
+        parts = f" in {chunks} chunks" if chunks > 1 else " in pairs" if experiment.data.negatives == "hard_spatial" else ""
         raise ConfigError(
-            f"{nodes} nodes with {devices} processes each cannot share `trainer.batch_size`, {trainer.batch_size}, "
-            f"in `trainer.chunks`, {trainer.chunks}",
-            "choose another batch, or other numbers in the file of resources (stages.train.nodes, .devices)",
+            f"{nodes} nodes with {devices} processes each cannot share `{key}`, {size},{parts} evenly",
+            f"set other numbers: --slurm stages.{stage}.nodes=… stages.{stage}.devices=…, or in the file of resources",
         )
     return nodes, devices
 
@@ -95,18 +99,15 @@ def _place(key: str, source: str, default: dict, own: dict, cluster: dict) -> tu
         return own.setdefault(stage, {}), name
     if key in ("max_array", "at_once"):
         return cluster, key
-    keys = (
-        [f"default.{name}" for name in names] + [f"stages.{stage}.{name}" for stage in ORDER for name in names] + ["max_array", "at_once"]
-    )
+    places = ["default", *(f"stages.{stage}" for stage in ORDER)]
+    near = did_you_mean(key, [*(f"{place}.{name}" for place in places for name in names), "max_array", "at_once"])
     remedy = f"`default.KEY` and `stages.STAGE.KEY` with KEY among {', '.join(names)}; max_array; at_once"
-    raise ConfigError(f"{source}: there is no key `{key}`{did_you_mean(key, keys)}", remedy)
+    raise ConfigError(f"{source}: there is no key `{key}`{near}", remedy)
 
 
 def _checked(job: JobConfig, where: str, stage: str) -> JobConfig:
     if not TIME.fullmatch(job.time):
-        raise ConfigError(
-            f"{where}: `time` of {stage} is {job.time!r}", 'write minutes, "hours:minutes:seconds" or "days-hours", in quotes'
-        )
+        raise ConfigError(f"{where}: `time` of {stage} is {job.time!r}", 'write "minutes", "hours:minutes:seconds" or "days-hours"')
     for name in ("nodes", "devices", "gpus", "signal_s"):
         if getattr(job, name) < 0:
             raise ConfigError(f"{where}: `{name}` of {stage} is {getattr(job, name)}", "give 0 or more")

@@ -103,8 +103,10 @@ def due(sweep: Sweep, runs: Path, jobs: Sequence[Job], cluster: SlurmConfig) -> 
     numbers = {line.run: number for number, line in enumerate(sweep.stages)}
     for run, ref in zip(fresh, sweep.refs(numbers[run] for run in fresh), strict=True):
         new = tuple(parent for parent in fresh[run] if parent in fresh)
-        old = tuple(alive[parent].id for parent in fresh[run] if parent in alive)
-        found.tasks.append(Task(run, ref.stage, new, old, layout(ref.stage, cluster.stages[ref.stage], ref.experiment.trainer)))
+        implied = {before for parent in new for before in fresh[parent]}  # what is waited for anyway
+        new = tuple(parent for parent in new if parent not in implied)
+        old = tuple(alive[parent].id for parent in fresh[run] if parent in alive and parent not in implied)
+        found.tasks.append(Task(run, ref.stage, new, old, layout(ref.stage, cluster.stages[ref.stage], ref.experiment)))
     return found
 
 
@@ -185,13 +187,13 @@ def dry_run(sweep: Sweep, runs: Path, cluster: SlurmConfig, at_once: int = 0) ->
     """The scripts and the calls of sbatch that `submit` would make now; `$NAME` stands for the job of an array before."""
     found = due(sweep, runs, queue.queued(queue.read_journal(runs / SWEEPS)), cluster)
     _, made = make(sweep, found.tasks, runs, cluster, at_once)
-    jobs = {one.array.name: f"${one.array.name.replace('-', '_').upper()}" for one in made}
+    jobs = {one.array.name: "${" + one.array.name.replace("-", "_").upper() + "}" for one in made}
     parts = [f"# {summary(found, len(sweep.stages))}"]
     for one in made:
         command = " ".join(word if "$" in word else shlex.quote(word) for word in one.command(jobs))
         lines = [f"# ---- {one.path}", one.script.rstrip(), f"# ---- {one.path.with_suffix('.tasks')}"]
         lines += [f"# {line}" for line in task_lines(one.array).splitlines()]
-        parts.append("\n".join([*lines, f"# ---- {jobs[one.array.name][1:]}=$({command})"]))
+        parts.append("\n".join([*lines, f"# ---- {jobs[one.array.name][2:-1]}=$({command})"]))
     return "\n\n".join(parts)
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from pathlib import Path
 
-from elsa_lightning.checks import validate
 from elsa_lightning.errors import RunError
 from elsa_lightning.locks import STALE_S, Held, holder_of
 from elsa_lightning.runs import Run, prepare
@@ -41,10 +39,7 @@ def prepare_task(plan: Path, name: str, runs: Path, nodes: int = 0, devices: int
         raise RunError(f"{name} needs {', '.join(open_parents)}, which is not done", f"submit it again: elsa sweep submit {sweep.name}")
     _wait_for(run)
     trainer = ref.experiment.trainer
-    trainer = dataclasses.replace(trainer, nodes=nodes or trainer.nodes, devices=devices or trainer.devices)
-    experiment = dataclasses.replace(ref.experiment, trainer=trainer)
-    validate(experiment)
-    return prepare(dataclasses.replace(ref, experiment=experiment), runs)
+    return prepare(ref, runs, (nodes or trainer.nodes, devices or trainer.devices))
 
 
 def _wait_for(run: Run) -> None:
