@@ -47,6 +47,7 @@ JobRequeue=1
 KillWait=5
 MinJobAge=3600
 SlurmdTimeout=10
+BatchStartTimeout=2
 SlurmctldPort={port}
 StateSaveLocation={folder}/state
 SlurmctldPidFile={folder}/slurmctld.pid
@@ -119,10 +120,11 @@ class Cluster:
     def kill_node(self, node: str) -> None:
         """Kill a node's daemon and all that it has started, as when the machine is switched off."""
         pids = [self._pid(f"slurmd.{node}.pid")]
-        for pid in pids:  # grows: children of children
-            pids += children_of(pid)
-        pids += [pid for step in steps_of(self.folder / f"spool.{node}") for pid in (step, *descendants_of(step)) if pid not in pids]
-        for pid in pids:
+        for path in Path("/proc").glob("[0-9]*"):
+            words = environment_of(path)
+            if f"SLURM_CONF={self.conf}" in words and f"SLURMD_NODENAME={node}" in words:
+                pids += [pid for pid in (parent_of(path), int(path.name)) if pid > 1]  # the step's daemon, and its task
+        for pid in dict.fromkeys(pids):
             kill(pid, signal.SIGKILL)
 
     def states(self) -> dict[str, str]:
@@ -187,34 +189,20 @@ def kill(pid: int, number: int) -> None:
         os.kill(pid, number)
 
 
-def children_of(pid: int) -> list[int]:
-    """Process ids of a process' children."""
+def environment_of(process: Path) -> list[str]:
+    """`NAME=value` words of a process, given its folder in /proc."""
     try:
-        return [int(word) for path in Path(f"/proc/{pid}/task").iterdir() for word in (path / "children").read_text().split()]
+        return (process / "environ").read_bytes().decode(errors="replace").split("\0")
     except OSError:
         return []
 
 
-def descendants_of(pid: int) -> list[int]:
-    """Children, their children, and so on."""
-    found = children_of(pid)
-    for child in found:  # grows
-        found += children_of(child)
-    return found
-
-
-def steps_of(spool: Path) -> list[int]:
-    """Process ids of the step daemons (slurmstepd), which outlive the node's: those that hold a socket in its spool folder."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*"):
-        try:
-            words = (path / "cmdline").read_text().split("\0")
-            opened = [os.readlink(link) for link in (path / "fd").iterdir()]
-        except OSError:
-            continue
-        if words[0].startswith("slurmstepd") and any(str(spool) in name for name in [*opened, *words]):
-            found.append(int(path.name))
-    return found
+def parent_of(process: Path) -> int:
+    """Process id of the parent, given a process' folder in /proc."""
+    try:
+        return int((process / "stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0
 
 
 def main() -> int:

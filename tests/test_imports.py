@@ -13,6 +13,11 @@ FILES = sorted(SRC.rglob("*.py"))
 TORCH_FREE = {
     "schema",
     "schema_evaluation",
+    "schema_slurm",
+    "search_space",
+    "pending",
+    "typed_values",
+    "cli_sweep",
     "bootstrap",
     "checks_evaluation",
     "errors",
@@ -91,6 +96,15 @@ TORCH_FREE_PACKAGES = {
     "data.recorded",
     "data.trust",
     "search.index_folder",
+    "sweep.arrays",
+    "sweep.plan_file",
+    "sweep.queue",
+    "sweep.resources",
+    "sweep.script",
+    "sweep.snapshot",
+    "sweep.status",
+    "sweep.submit",
+    "sweep.task",
 }
 
 _PLAIN = {"errors", "schema", "config", "atomic", "version", "weights"}

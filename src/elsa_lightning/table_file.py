@@ -5,15 +5,14 @@ Figures of the paper, claims' tolerances and floors are written in the unit that
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from itertools import product
 from pathlib import Path
 from typing import Any
 
 from elsa_lightning.config import did_you_mean
 from elsa_lightning.errors import ConfigError
 from elsa_lightning.layers import BASE, base_paths, flatten, read_yaml, shown_path
+from elsa_lightning.search_space import PARTS, multiply
 from elsa_lightning.typed_values import typed
 
 
@@ -114,6 +113,8 @@ class Table:
     """Stage whose metrics.json the table shows, one of `stages_plan.ENDS`."""
     reading: str = ""
     """How to read the table, for results/README.md. `[[row key]]` stands for the measured cell: prose holds no other figures of ours."""
+    order_by: str = ""
+    """Column by whose mean the report orders the rows, the best first; empty: as they are written."""
     figures: list[str] = field(default_factory=list)
     """Figures to draw beside it, names of `table_checks.FIGURES`."""
 
@@ -169,27 +170,9 @@ def load_table(path: Path | str) -> Table:
     bases = base_paths(content.pop(BASE, []), path)
     if len(bases) != 1:
         raise ConfigError(f"{source}: `{BASE}` must name one experiment file", f"write `{BASE}: ../experiments/elsa.yaml`")
-    grid = content.pop("grid", None) or {}
+    search = {name: content.pop(name, None) for name in PARTS}
     common = flatten(content.pop("common", None) or {}, f"{source} (common)")
-    content["rows"] = _with_grid(content.get("rows") or [], grid, source)
+    content["rows"] = multiply(content.get("rows") or [], search, source)
     table = typed(Table, {"common": common, **content, BASE: bases[0], "path": path}, source)
     check(table, source)
     return table
-
-
-def _with_grid(rows: list[Any], grid: Mapping[str, Any], source: str) -> list[Any]:
-    """Every row once for each combination of the grid's values."""
-    if not grid:
-        return rows
-    axes = flatten(grid, f"{source} (grid)")
-    if not all(isinstance(values, list) and values for values in axes.values()):
-        raise ConfigError(f"{source}: every key of `grid` needs a list of values", "write `grid: {optim.lr: [1e-4, 1e-3]}`")
-    many = []
-    for row in rows or [{"id": "grid", "label": ""}]:
-        for point in product(*axes.values()):
-            chosen = dict(zip(axes, point, strict=True))
-            words = [f"{key.rpartition('.')[2]}={value}" for key, value in chosen.items()]
-            label = ", ".join([*([row["label"]] if row.get("label") else []), *words])
-            overrides = flatten(row.get("overrides") or {}, source) | chosen
-            many.append({**row, "id": "_".join([row["id"], *words]), "label": label, "overrides": overrides})
-    return many

@@ -10,6 +10,9 @@ from elsa_lightning.ranks import RANKED
 from elsa_lightning.schema_slurm import JobConfig
 from elsa_lightning.sweep.arrays import Array
 
+SAVING = (*RANKED, "captioner")
+"""Stages that save and go on where they were; the others would begin again, and reach the limit again."""
+
 
 @dataclass(frozen=True)
 class Place:
@@ -89,7 +92,7 @@ def options(array: Array, job_name: str, job: JobConfig, place: Place, at_once: 
         "cpus-per-task": str(job.cpus),
         "gpus-per-node": str(job.gpus * devices) if job.gpus else "",
         "mem": job.memory,
-        "signal": f"USR1@{job.signal_s}" if job.signal_s and array.stage in RANKED else "",
+        "signal": f"USR1@{job.signal_s}" if job.signal_s and array.stage in SAVING else "",
     }
     return [*(f"--{name}={value}" for name, value in words.items() if value), "--open-mode=append", "--requeue", *job.extra]
 
