@@ -1,4 +1,4 @@
-"""`elsa sweep plan | submit | run | status | cancel | table`: a table's runs on this machine or as job arrays of SLURM."""
+"""`elsa sweep plan | submit | run | status | cancel | table | shards`: a table's runs on this machine or as job arrays of SLURM."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from elsa_lightning import cli_shards
 from elsa_lightning.cli_config import add_overrides
 
 
@@ -27,6 +28,7 @@ def add(commands: Any) -> None:
     cancel = _add(group, "cancel", _cancel, "cancel the jobs of a sweep; what they have done is kept")
     cancel.add_argument("--rows", metavar="ID,ID", help="only jobs that no other row needs (default: all)")
     cancel.add_argument("--wait", type=float, default=60.0, metavar="S", help="until they are gone, at most (default: 60)")
+    cli_shards.add(group, _add_slurm)
     _add_results(_add(group, "table", _table, "write the report of what is done"))
     task = group.add_parser("prepare", help="make the run folder of one planned stage (what jobs call first)")
     task.add_argument("plan", type=Path)

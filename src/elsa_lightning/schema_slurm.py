@@ -27,7 +27,7 @@ class JobConfig:
     memory: str = ""
     """Of a node, as SLURM writes it (64G); empty: the partition's default."""
     signal_s: int = 120
-    """So long before the limit a pre-training, training or captioner is told (SIGUSR1), to save and go on in the next turn; 0: not at all."""
+    """So long before the limit a stage that can save is told (SIGUSR1) to save and go on in the next turn; 0: not at all."""
     extra: list[str] = field(default_factory=list)
     """Further options of sbatch, such as --reservation=spring."""
     setup: list[str] = field(default_factory=list)

@@ -173,11 +173,12 @@ def test_a_sweep_that_is_preempted_cancelled_and_loses_a_node(cluster, planned, 
 
 def test_two_nodes_with_two_processes_each_train_as_one_process(cluster, planned, tmp_path):
     """With the joined batch in four parts, as four processes have it: batch norm takes each part's own statistics."""
-    pair = planned("pair", {"spread": 4}, **{"trainer.precision": "64-true", "trainer.batch_size": 16})
+    pair = planned("pair", {"spread": 4}, **{"trainer.batch_size": 16})
     here = "stages.train.setup=[export MASTER_ADDR=127.0.0.1]"  # no name server knows the two nodes that this machine plays
     submit(pair.runs, "pair", "stages.train.nodes=2", "stages.train.devices=2", here)
     run = pair.run("spread", "train")
     wait_for(lambda: run.done or run.failure, "the training", 300)
+    wait_for(lambda: not any(job.run == run.name for job in pair.jobs()), "its job to end")
     elsa("sweep", "cancel", "pair", "--runs", pair.runs)
     assert run.done, run.failure
     facts = json.loads((run.folder / "facts.json").read_text())
