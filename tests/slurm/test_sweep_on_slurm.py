@@ -188,5 +188,10 @@ def test_two_nodes_with_two_processes_each_train_as_one_process(cluster, planned
     found, wanted = (torch.load(root / run.name / facts["checkpoint"], weights_only=True)["state_dict"] for root in roots)
     assert found.keys() == wanted.keys()
     for name, value in wanted.items():
-        if "running_" not in name and "num_batches" not in name:  # the first process' own
-            torch.testing.assert_close(found[name], value, rtol=1e-5, atol=1e-5, msg=lambda text, name=name: f"{name}: {text}")
+        if "running_" in name or "num_batches" in name:  # the first process' own
+            continue
+        other = found[name]
+        if name.endswith("in_proj_bias"):  # a softmax does not feel its keys' bias: its gradient is rounding, of which Adam makes steps
+            third = len(value) // 3
+            value, other = (torch.cat([one[:third], one[2 * third :]]) for one in (value, other))
+        torch.testing.assert_close(other, value, rtol=1e-5, atol=1e-5, msg=lambda text, name=name: f"{name}: {text}")
