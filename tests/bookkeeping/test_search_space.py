@@ -5,9 +5,11 @@ import math
 import pytest
 
 from elsa_lightning.errors import ConfigError
+from elsa_lightning.report import _best_first
 from elsa_lightning.search_space import DISTRIBUTIONS, multiply
-from elsa_lightning.table_file import load_table
+from elsa_lightning.table_file import Column, load_table
 from elsa_lightning.tables import plan as plan_table
+from elsa_lightning.tensorboard_report import _hparams
 
 ROWS = [{"id": "a", "label": "A", "overrides": {"model": {"spatial": {"name": "none"}}}}, {"id": "b", "label": ""}]
 
@@ -116,3 +118,25 @@ def test_a_searchs_rows_are_planned_as_any_rows(write, experiment_file):
         assert stages[-1].experiment.optim.lr == table.row(row).overrides["optim.lr"]
     with pytest.raises(ConfigError, match="order_by: column `retrieval/map` does not exist"):
         load_table(write("ablations/search.yaml", SEARCH.replace("order_by: retrieval/map10", "order_by: retrieval/map")))
+
+
+def test_the_report_begins_with_the_best_row():
+    def row(name, mean, run=True):
+        return {"id": name, "run": run, "cells": {"x": {"mean": mean}} if run else {}}
+
+    rows = [row("a", 1.0), row("b", None), row("c", 3.0), row("paper", None, run=False), row("d", 2.0)]
+    assert [one["id"] for one in _best_first(rows, Column("x", "X", "higher"))] == ["c", "d", "a", "b", "paper"]
+    assert [one["id"] for one in _best_first(rows, Column("x", "X", "lower"))] == ["a", "d", "c", "b", "paper"]
+
+
+def test_tensorboard_gets_numbers_where_every_row_has_one():
+    from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
+
+    first = {"id": "a", "run": True, "overrides": {"optim.lr": 0.5, "optim.fused": True, "trainer.steps": 3, "optim.name": "adam"}}
+    other = {"id": "b", "run": True, "overrides": {"optim.lr": 2, "optim.fused": False, "optim.name": "adamw"}}
+    paper = {"id": "c", "run": False, "overrides": {}}
+    summary = _hparams({"rows": [first, other, paper]}, first, "0")
+    found = HParamsPluginData.FromString(summary.value[0].metadata.plugin_data.content).session_start_info.hparams
+    kinds = {key: value.WhichOneof("kind") for key, value in found.items()}
+    assert found["optim.lr"].number_value == 0.5 and kinds["optim.lr"] == "number_value"
+    assert kinds["optim.fused"] == kinds["trainer.steps"] == kinds["optim.name"] == "string_value"  # the other has no steps of its own
