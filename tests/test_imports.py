@@ -99,6 +99,7 @@ TORCH_FREE_PACKAGES = {
     "data.trust",
     "search.index_folder",
     "sweep.arrays",
+    "sweep.frozen",
     "sweep.plan_file",
     "sweep.queue",
     "sweep.resources",

@@ -7,7 +7,6 @@ differences from the first, and decoded only where one is asked for: a plan of 1
 from __future__ import annotations
 
 import dataclasses
-import json
 import re
 import time
 from collections.abc import Iterable, Sequence
@@ -18,11 +17,11 @@ import msgspec
 
 from elsa_lightning import provenance
 from elsa_lightning.atomic import disk_faults, write_text
-from elsa_lightning.checks import leaves, validate
-from elsa_lightning.config import did_you_mean, field_types
+from elsa_lightning.config import did_you_mean
 from elsa_lightning.errors import ConfigError, RunError
-from elsa_lightning.schema import VARIANTS, Experiment
+from elsa_lightning.schema import Experiment
 from elsa_lightning.stages_plan import StageRef, plan_run
+from elsa_lightning.sweep.frozen import Difference, difference, distinct, encode, thaw
 from elsa_lightning.table_file import Table
 from elsa_lightning.tables import Plan, once
 from elsa_lightning.typed_values import typed
@@ -33,7 +32,6 @@ SWEEPS = "sweeps"
 FILE = "plan.json"
 FORMAT = 1
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,120}")
-PLAN_AGAIN = "plan again: elsa sweep plan TABLE"
 
 
 class StageLine(msgspec.Struct):
@@ -51,13 +49,6 @@ class RunLine(msgspec.Struct):
     row: str
     seed: int
     stages: list[int]
-
-
-class Difference(msgspec.Struct, omit_defaults=True):
-    """Values of an experiment that are not those of the plan's first, and keys that it lacks (of another variant)."""
-
-    set: dict[str, Any] = {}
-    drop: list[str] = []
 
 
 class Sweep(msgspec.Struct):
@@ -108,7 +99,7 @@ class Sweep(msgspec.Struct):
         for number in range(len(self.stages)) if numbers is None else numbers:
             line = self.stages[number]
             if line.experiment not in known:
-                known[line.experiment] = _thaw(differences, line.experiment)
+                known[line.experiment] = thaw(differences, line.experiment)
             stage, _, mark = line.run.partition("/")
             parents = dict(self.stages[parent].run.split("/") for parent in line.parents)
             found.append(StageRef(stage, mark, {}, parents, known[line.experiment], self.corpora[line.corpus]))
@@ -142,7 +133,7 @@ def freeze(plan: Plan, name: str) -> Sweep:
     refs = once(ref for stages in plan.runs.values() for ref in stages)
     number = {ref.run_id: i for i, ref in enumerate(refs)}
     corpora = list(dict.fromkeys(ref.corpus_hash for ref in refs))
-    flat, which = _distinct([ref.experiment for ref in refs])
+    flat, which = distinct([ref.experiment for ref in refs])
     lines = [
         StageLine(ref.run_id, [number[f"{stage}/{mark}"] for stage, mark in ref.parents.items()], which[i], corpora.index(ref.corpus_hash))
         for i, ref in enumerate(refs)
@@ -150,7 +141,7 @@ def freeze(plan: Plan, name: str) -> Sweep:
     table = dataclasses.asdict(plan.table) | {"base": str(plan.table.base), "path": str(plan.table.path)}
     return Sweep(
         name=name,
-        table=msgspec.Raw(_encode(table)),
+        table=msgspec.Raw(encode(table)),
         profile=plan.profile,
         seeds=list(plan.seeds),
         overrides=plan.overrides,
@@ -159,7 +150,7 @@ def freeze(plan: Plan, name: str) -> Sweep:
         created=time.time(),
         commit=provenance.commit(),
         corpora=corpora,
-        experiments=msgspec.Raw(_encode([_difference(flat[0], one) for one in flat] if flat else [])),
+        experiments=msgspec.Raw(encode([difference(flat[0], one) for one in flat] if flat else [])),
         stages=lines,
         runs=[RunLine(row, seed, [number[ref.run_id] for ref in stages]) for (row, seed), stages in plan.runs.items()],
     )
@@ -244,68 +235,3 @@ def check_current(sweep: Sweep) -> None:
                 f"the plan {sweep.name} does not fit this code or the files that it names: {other} would be another stage now",
                 f"check out {sweep.commit or 'the commit that planned it'}, or plan again: elsa sweep plan {sweep.open_table().table} …",
             )
-
-
-def _encode(value: Any) -> bytes:
-    """JSON by the standard library: it refuses what JSON has no word for, where msgspec would write null."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
-
-
-def _distinct(experiments: list[Experiment]) -> tuple[list[dict[str, Any]], list[int]]:
-    """The different ones among experiments as dotted keys and values, and which of them each is."""
-    flat: list[dict[str, Any]] = []
-    numbers: dict[str, int] = {}
-    seen: dict[int, int] = {}  # stages of a row share the object
-    which = []
-    for experiment in experiments:
-        if id(experiment) not in seen:
-            values = dict(leaves(experiment))
-            text = repr(values)
-            if text not in numbers:
-                numbers[text] = len(flat)
-                flat.append(values)
-            seen[id(experiment)] = numbers[text]
-        which.append(seen[id(experiment)])
-    return flat, which
-
-
-def _difference(first: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
-    if other is first:
-        return {"set": first}
-    changed = {key: value for key, value in other.items() if key not in first or repr(first[key]) != repr(value)}
-    return {"set": changed, "drop": [key for key in first if key not in other]}
-
-
-def _thaw(differences: list[Difference], number: int) -> Experiment:
-    """One of the experiments, its rules checked again.
-
-    Raises:
-        ConfigError: a key that this code's schema does not have, or the reverse.
-    """
-    values = dict(differences[0].set)
-    if number:
-        values |= differences[number].set
-        for key in differences[number].drop:
-            del values[key]
-    experiment = _build(Experiment, values, "")
-    if values:
-        raise ConfigError(f"the plan holds `{next(iter(values))}`, which this code does not know", PLAN_AGAIN)
-    validate(experiment)
-    return experiment
-
-
-def _build(cls: type, values: dict[str, Any], prefix: str) -> Any:
-    """A dataclass of the schema from dotted keys, which are taken out of `values`; keys that came later have their defaults."""
-    given = {}
-    for name, hint in field_types(cls).items():
-        key = prefix + name
-        if key in VARIANTS:
-            variant = values.get(key + ".name")
-            if variant not in VARIANTS[key]:
-                raise ConfigError(f"the plan holds `{key}.name` {variant!r}, which this code does not know", PLAN_AGAIN)
-            hint = VARIANTS[key][variant]
-        if dataclasses.is_dataclass(hint):
-            given[name] = _build(hint, values, key + ".")
-        elif key in values:
-            given[name] = values.pop(key)
-    return cls(**given)
