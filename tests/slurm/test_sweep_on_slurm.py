@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -56,11 +57,17 @@ OF_MACHINE = {"cost_s", "train_s", "date"}
 """What a report says of the computing, not of the computed."""
 
 
+@contextmanager
 def in_one_process(plan, runs, chunks=1, last=""):
-    """Do a plan's stages here, one after the other, without any scheduler; up to the first of the kind `last`."""
+    """Meanwhile do a plan's stages here, one after the other, without any scheduler; up to the first of the kind `last`."""
     command = [sys.executable, "-c", IN_ONE_PROCESS, plan, runs, str(chunks), last]
-    done = subprocess.run(command, env=os.environ | ONE_THREAD, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    with subprocess.Popen(command, env=os.environ | ONE_THREAD, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        try:
+            yield
+            said, _ = process.communicate(timeout=600)
+        finally:
+            process.kill()
+    assert process.returncode == 0, said
 
 
 def wait_for(condition, what, seconds=240.0):
@@ -131,7 +138,20 @@ def submit(runs, name, *words):
 
 
 def test_a_sweep_that_is_preempted_cancelled_and_loses_a_node(cluster, planned, tmp_path, capsys):
-    planned = planned("six", STEPS)
+    planned, here = planned("six", STEPS), tmp_path / "here"
+    runs, plan = planned.runs, planned.runs / SWEEPS / "six" / "plan.json"
+    with in_one_process(plan, here):
+        disturb(cluster, planned, capsys)
+    reports = []
+    for folder in (runs, here):
+        elsa("sweep", "table", plan, "--runs", folder, "--results", folder / "results")
+        reports.append(computed(json.loads(next((folder / "results").glob("*.json")).read_text())))
+    assert reports[0] == reports[1]
+    assert all(row["cells"]["retrieval/map10"]["values"] for row in reports[0]["rows"])
+
+
+def disturb(cluster, planned, capsys):
+    """Submit the sweep; preempt one training, cancel another and submit it again, take a third one's node away; wait for the end."""
     runs = planned.runs
     submit(runs, "six")
     assert len(planned.jobs()) == 19
@@ -153,22 +173,13 @@ def test_a_sweep_that_is_preempted_cancelled_and_loses_a_node(cluster, planned, 
     cluster.start_node(node)
     cluster.wait_for(lambda: cluster.states()[node] != "down", "the node to come back", 60)
 
-    wait_for(lambda: not planned.jobs(), "all jobs to end", 600)
+    wait_for(lambda: not planned.jobs(), "all jobs to end", 1200)
     elsa("sweep", "status", "six", "--runs", runs)
     said = capsys.readouterr().out
     assert "6 rows and seeds: 6 done" in said, said + cluster.run("scontrol", "--oneliner", "show", "job")
     assert [planned.starts(row) for row in STEPS] == [2, 2, 2, 1, 1, 1]
     for row in ("preempted", "cancelled", "lost"):
         assert "continuing from step" in (planned.run(row, "train").folder / "log.txt").read_text()
-
-    plan, here = runs / SWEEPS / "six" / "plan.json", tmp_path / "here"
-    in_one_process(plan, here)
-    reports = []
-    for folder in (runs, here):
-        elsa("sweep", "table", plan, "--runs", folder, "--results", folder / "results")
-        reports.append(computed(json.loads(next((folder / "results").glob("*.json")).read_text())))
-    assert reports[0] == reports[1]
-    assert all(row["cells"]["retrieval/map10"]["values"] for row in reports[0]["rows"])
 
 
 def test_two_nodes_with_two_processes_each_train_as_one_process(cluster, planned, tmp_path):
@@ -177,13 +188,13 @@ def test_two_nodes_with_two_processes_each_train_as_one_process(cluster, planned
     here = "stages.train.setup=[export MASTER_ADDR=127.0.0.1]"  # no name server knows the two nodes that this machine plays
     submit(pair.runs, "pair", "stages.train.nodes=2", "stages.train.devices=2", here)
     run = pair.run("spread", "train")
-    wait_for(lambda: run.done or run.failure, "the training", 300)
-    wait_for(lambda: not any(job.run == run.name for job in pair.jobs()), "its job to end")
-    elsa("sweep", "cancel", "pair", "--runs", pair.runs)
+    with in_one_process(pair.runs / SWEEPS / "pair" / "plan.json", tmp_path / "here", chunks=4, last="train"):
+        wait_for(lambda: run.done or run.failure, "the training", 300)
+        wait_for(lambda: not any(job.run == run.name for job in pair.jobs()), "its job to end")
+        elsa("sweep", "cancel", "pair", "--runs", pair.runs)
     assert run.done, run.failure
     facts = json.loads((run.folder / "facts.json").read_text())
     assert facts["devices"] == 4
-    in_one_process(pair.runs / SWEEPS / "pair" / "plan.json", tmp_path / "here", chunks=4, last="train")
     roots = (pair.runs, tmp_path / "here")
     found, wanted = (torch.load(root / run.name / facts["checkpoint"], weights_only=True)["state_dict"] for root in roots)
     assert found.keys() == wanted.keys()
