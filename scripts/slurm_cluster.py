@@ -15,6 +15,7 @@ import os
 import platform
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -22,7 +23,6 @@ from pathlib import Path
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scontrol", "scancel", "sinfo")
 PACKAGES = "slurmctld slurmd slurm-client munge"
-PORT = 16817
 PATIENCE_S = 20.0
 
 CONF = """
@@ -98,12 +98,13 @@ class Cluster:
         if not key.exists():
             key.touch(mode=0o600)
             key.write_bytes(os.urandom(128))
+        port, *ports = free_ports(1 + len(self.nodes))
         lines = [
-            f"NodeName={node} NodeHostname={self.host} NodeAddr=127.0.0.1 Port={PORT + 1 + i} CPUs={self.cpus} Sockets=1 "
+            f"NodeName={node} NodeHostname={self.host} NodeAddr=127.0.0.1 Port={at} CPUs={self.cpus} Sockets=1 "
             f"CoresPerSocket={self.cpus} ThreadsPerCore=1 RealMemory=1000 State=UNKNOWN"
-            for i, node in enumerate(self.nodes)
+            for node, at in zip(self.nodes, ports, strict=True)
         ]
-        self.conf.write_text(CONF.format(folder=self.folder, host=self.host, port=PORT, nodes="\n".join(lines)))
+        self.conf.write_text(CONF.format(folder=self.folder, host=self.host, port=port, nodes="\n".join(lines)))
         (self.folder / "cgroup.conf").write_text("CgroupPlugin=autodetect\nIgnoreSystemd=yes\n")
         at = {name: self.folder / f"munge.{name}" for name in ("sock", "pid", "seed", "log")}
         options = [f"--socket={at['sock']}", f"--pid-file={at['pid']}", f"--seed-file={at['seed']}", f"--log-file={at['log']}"]
@@ -173,6 +174,15 @@ class Cluster:
             return int((self.folder / name).read_text())
         except (OSError, ValueError):
             return 0
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on, so that several clusters fit on one machine."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
 
 
 def alive(pid: int) -> bool:
