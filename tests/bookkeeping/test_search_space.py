@@ -4,12 +4,15 @@ import math
 
 import pytest
 
+from elsa_lightning.config import schema_keys
 from elsa_lightning.errors import ConfigError
 from elsa_lightning.report import _best_first
 from elsa_lightning.search_space import DISTRIBUTIONS, multiply
 from elsa_lightning.table_file import Column, load_table
 from elsa_lightning.tables import plan as plan_table
 from elsa_lightning.tensorboard_report import _hparams
+
+from .conftest import ROOT
 
 ROWS = [{"id": "a", "label": "A", "overrides": {"model": {"spatial": {"name": "none"}}}}, {"id": "b", "label": ""}]
 
@@ -140,3 +143,11 @@ def test_tensorboard_gets_numbers_where_every_row_has_one():
     kinds = {key: value.WhichOneof("kind") for key, value in found.items()}
     assert found["optim.lr"].number_value == 0.5 and kinds["optim.lr"] == "number_value"
     assert kinds["optim.fused"] == kinds["trainer.steps"] == kinds["optim.name"] == "string_value"  # the other has no steps of its own
+
+
+def test_the_shipped_searches_are_read_and_their_keys_exist():
+    paths = sorted((ROOT / "sweeps").glob("*.yaml"))
+    assert [path.stem for path in paths] == ["optimiser"]
+    for path in paths:
+        table = load_table(path)
+        assert len(table.rows) == 40 and {key for row in table.rows for key in row.overrides} <= set(schema_keys())
