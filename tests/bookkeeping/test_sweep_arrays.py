@@ -72,6 +72,24 @@ def test_rows_follow_their_own_training_in_one_array_a_stage():
     ]
 
 
+def test_stages_that_would_have_one_number_are_not_laid_over_each_other():
+    """Each training follows another of two stages that have their rooms' number."""
+    tasks = [
+        Task("rooms/0", "rooms"),
+        Task("features_train/0", "features_train", ("rooms/0",)),
+        Task("features_eval/0", "features_eval", ("rooms/0",)),
+        Task("train/0", "train", ("features_train/0",)),
+        Task("train/1", "train", ("features_eval/0",)),
+    ]
+    assert waited_for(make_arrays(tasks, 1000)) == {task.run: set(task.parents) for task in tasks}
+
+
+def test_arrays_come_in_the_order_of_stages_whatever_rows_have_which():
+    tasks = [*chains(2), Task("captioner/2", "captioner", ("embed/1",)), Task("train/2", "train", ("rooms/0",))]
+    stages = [array.stage for array in make_arrays(tasks, 1000)]
+    assert stages == sorted(stages, key=ORDER.index) and len(set(stages)) == 5
+
+
 def test_a_large_plan_is_cut_where_the_cluster_says():
     arrays = make_arrays(chains(2500), 1000)
     assert [len(a.tasks) for a in arrays if a.stage == "train"] == [999, 1000, 501]

@@ -88,6 +88,21 @@ def test_whatever_fails_and_is_cancelled_the_same_call_ends_it(cluster, send, sw
     assert len(slurm.tasks) > len(sweep.stages)  # something was submitted again
 
 
+def test_what_waits_for_a_cancelled_job_is_submitted_anew_at_once(cluster, send, sweep):
+    """Before SLURM itself says that it will never run."""
+    slurm = cluster()
+    send()
+    slurm.random.random = lambda: 0.6
+    job, task = next((job, task) for job, task in slurm.tasks.items() if task["run"].startswith("train/"))
+    slurm.scancel(job)
+    assert list(send()) == ["train", "embed", "evaluate"]
+    line = next(line for line in sweep.runs if task["run"] in [sweep.stages[number].run for number in line.stages])
+    for number in line.stages[1:]:
+        states = [one["state"] for one in slurm.tasks.values() if one["run"] == sweep.stages[number].run]
+        assert states == ["CANCELLED", "PENDING"]
+    assert len(slurm.tasks) == len(sweep.stages) + 3
+
+
 def test_two_sweeps_share_what_both_need(cluster, send, plan, sweep):
     slurm = cluster()
     send(of=freeze(plan, "first"))
