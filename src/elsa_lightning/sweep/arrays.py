@@ -92,19 +92,17 @@ def make_arrays(tasks: Sequence[Task], max_array: int) -> list[Array]:
     place: dict[str, str] = {}  # run → its array
     groups: dict[tuple, Array] = {}
     counts: Counter[str] = Counter()
-    used: set[tuple[str, int]] = set()
     fresh = 0
     for task in sorted(tasks, key=lambda task: ORDER.index(task.stage)):
         alone = [p for p in task.parents if children[p, task.stage] == 1]
-        followed = [p for p in alone if line[p] == line[alone[-1]] and (task.stage, line[p]) not in used]
+        followed = [p for p in alone if line[p] == line[alone[-1]]]
         if followed:
             line[task.run] = line[followed[-1]]
         else:
             line[task.run], fresh = fresh, fresh + 1
-        used.add((task.stage, line[task.run]))
         own = tuple(dict.fromkeys(place[p] for p in followed))
         shared = tuple((place[p], line[p] % max_array) for p in task.parents if p not in followed)
-        block, number = divmod(line[task.run], max_array)
+        block, number = divmod(line[task.run], max_array)  # two of one number follow others: they are in different arrays
         key = (task.stage, task.layout, block, own, frozenset(shared), frozenset(task.queued))
         if key not in groups:
             counts[task.stage] += 1
