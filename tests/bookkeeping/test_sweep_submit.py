@@ -283,7 +283,7 @@ def test_a_finished_row_needs_no_look_at_its_other_stages(sweep, tmp_path):
 
 
 def test_many_rows_make_few_arrays(write, experiment_file, cluster, send, tmp_path):
-    table = load_table(write("ablations/many.yaml", many_rows(40)))
+    table = load_table(write("ablations/many.yaml", many_rows(12)))
     many = freeze(plan_table(table, None, lambda corpus: "c0ffee"), "many")
     slurm = cluster(of=many)
-    assert len(send(of=many)) == 4 and len(slurm.tasks) == 121
+    assert len(send(of=many)) == 4 and len(slurm.tasks) == 37
