@@ -1,4 +1,4 @@
-"""`elsa rooms bank --shard | --join`."""
+"""`elsa rooms bank` in parts: its options --shard and --join."""
 
 from __future__ import annotations
 

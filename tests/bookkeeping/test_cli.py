@@ -134,7 +134,8 @@ def named_commands():
             group, *rest = re.split(r"\s{2,}", text)[0].split()
             choices = [word for i, word in enumerate(rest) if rest[max(0, i - 1)] == "|" or rest[i + 1 : i + 2] == ["|"]]
             for choice in [word for word in choices if word != "|"] or rest[:1] or [""]:
-                options = [word for word in rest if word.startswith("--") and "|" not in rest]
+                own = rest[: rest.index("--")] if "--" in rest else rest  # what follows is another command's
+                options = [word.partition("=")[0] for word in own if word.startswith("--") and "|" not in rest]
                 yield pytest.param(group, choice, options, id=f"{path.name}: {group} {choice}")
 
 
