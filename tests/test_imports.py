@@ -64,6 +64,9 @@ TORCH_FREE = {
     "measured_rooms",
     "watching",
     "lifetime",
+    "requeue",
+    "event_files",
+    "integrity",
     "provenance",
     "verdicts",
     "weights",
@@ -71,6 +74,8 @@ TORCH_FREE = {
     "report_markdown",
     "report_terminal",
     "tensorboard_report",
+    "tensorboard_projector",
+    "tensorboard_view",
 }
 TORCH_FREE_PACKAGES = {
     "figures",
@@ -112,6 +117,7 @@ TORCH_FREE_PACKAGES = {
 }
 
 _PLAIN = {"errors", "schema", "config", "atomic", "version", "weights"}
+_MACHINE = {"atomic", "lifetime", "locks", "provenance"}
 MAY_IMPORT = {
     "acoustics": {"errors", "schema", "seeding", "atomic"},
     "features": {"errors", "schema", "seeding", "acoustics"},
@@ -120,7 +126,7 @@ MAY_IMPORT = {
     "losses": {"errors", "schema", "seeding", "acoustics"},
     "evaluators": {"errors", "schema", "schema_evaluation", "seeding", "bootstrap", "captions", "losses", "metrics", "training"},
     "metrics": {"errors", "schema", "seeding", "acoustics", "losses"},
-    "data": {"errors", "schema", "seeding", "atomic", "locks", "provenance", "version", "acoustics", "features", "captions", "foley"},
+    "data": {*_MACHINE, "errors", "schema", "seeding", "version", "acoustics", "features", "captions", "foley"},
     "models": {"errors", "schema", "seeding", "weights", "acoustics", "features"},
     "api": {*_PLAIN, "acoustics", "features", "captions", "losses", "models", "data"},
     "search": {*_PLAIN, "data", "api"},

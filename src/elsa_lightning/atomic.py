@@ -15,8 +15,11 @@ from typing import Any
 
 from elsa_lightning.errors import RunError
 
-FULL = (errno.ENOSPC, errno.EDQUOT)
-"""Error numbers that mean: no room left."""
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Error numbers that mean: no room left, for this file, this user or anybody."""
+
+NEARLY_FULL_GB = 0.001
+"""Below this a disk counts as the reason of what could not even leave a message there."""
 
 
 @contextlib.contextmanager
@@ -34,9 +37,18 @@ def disk_faults(path: Path) -> Iterator[None]:
                 f"no space left on the disk of {path} ({free_gb(path):.2f} GB free)",
                 "make room, or put runs elsewhere with --runs FOLDER; finished work is kept",
             ) from None
+        if fault.errno in (errno.EEXIST, errno.ENOTDIR) and (file := _file_among(fault.filename)):
+            raise RunError(
+                f"{path} cannot be a folder: {file} is a file", "move it away, or choose another folder with --runs FOLDER"
+            ) from None
         if fault.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             raise RunError(f"{path} cannot be written to: {fault.strerror}", "choose another folder with --runs FOLDER") from None
         raise
+
+
+def _file_among(path: str | None) -> Path | None:
+    """The path or that of its parents which is a file; None where none is."""
+    return next((one for one in (Path(path), *Path(path).parents) if one.is_file()), None) if path else None
 
 
 def write_text(path: Path, text: str, durable: bool = True) -> None:

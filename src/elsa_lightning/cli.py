@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 from collections.abc import Sequence
 
@@ -27,17 +28,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Returns:
-        0; 2 for bad input, 3 for a run that could not finish, 130 after Ctrl-C.
+        0; 2 for bad input, 3 for a run that could not finish, 75 for one that another process works on, 85 after SIGTERM or SIGUSR1, 130
+        after Ctrl-C.
     """
     parsed = parser().parse_args(arguments)
     try:
         return parsed.command(parsed) or 0
     except ElsaError as fault:
-        print(f"elsa: {fault}", file=sys.stderr)
+        with contextlib.suppress(OSError):  # it may go to a file on a full disk
+            print(f"elsa: {fault}", file=sys.stderr)
         return fault.exit_code
     except KeyboardInterrupt as stop:
         print(f"\nelsa: {stop}" if str(stop) else "\nelsa: stopped; finished stages and checkpoints are kept", file=sys.stderr)
-        return 130
+        return getattr(stop, "exit_code", 130)
     except BrokenPipeError:  # the reader of our output has gone (`elsa … | head`)
         sys.stderr.close()
         return 0

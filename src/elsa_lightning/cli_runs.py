@@ -54,16 +54,24 @@ def _train(arguments: argparse.Namespace) -> int:
     return outcome.exit_code
 
 
-def _stage(arguments: argparse.Namespace) -> None:
-    from elsa_lightning.lifetime import end_with_parent, term_is_interrupt
+def _stage(arguments: argparse.Namespace) -> int:
+    from elsa_lightning.lifetime import Stopped, end_with_parent, listening
 
     end_with_parent()
-    term_is_interrupt()
-    from elsa_lightning.ranks import process_rank
-    from elsa_lightning.runs import assist, perform, read_config
+    with listening():
+        from elsa_lightning.ranks import process_rank
+        from elsa_lightning.requeue import after_stop
+        from elsa_lightning.runs import assist, perform, read_config
 
-    read_config(arguments.folder)  # a damaged config.yaml is reported before torch is loaded
-    (assist if process_rank() else perform)(arguments.folder, _execute)
+        planned = read_config(arguments.folder)  # a damaged config.yaml is reported before torch is loaded
+        try:
+            (assist if process_rank() else perform)(arguments.folder, _execute)
+        except Stopped as stop:
+            if process_rank():  # a code other than 0 would make a launcher kill the first process, which tidies up
+                return 0
+            print(after_stop(stop, [arguments.folder], planned.experiment.trainer.max_requeues), flush=True)
+            return stop.exit_code
+    return 0
 
 
 def _execute(folder: Path) -> None:
@@ -77,8 +85,10 @@ def _tensorboard(arguments: argparse.Namespace) -> None:
     import sys
 
     from elsa_lightning.errors import RunError
+    from elsa_lightning.tensorboard_view import BOARD, link_others
 
     if not arguments.runs.is_dir():
         raise RunError(f"there is no folder {arguments.runs}", "run something first: make reproduce-table")
-    options = ["--logdir", str(arguments.runs), "--port", str(arguments.port), "--load_fast=false"]
+    link_others(arguments.runs)
+    options = ["--logdir", str(arguments.runs / BOARD), "--port", str(arguments.port), "--load_fast=false"]
     os.execv(sys.executable, [sys.executable, "-m", "tensorboard.main", *options])

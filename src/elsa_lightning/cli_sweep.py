@@ -125,12 +125,15 @@ def _run(arguments: argparse.Namespace) -> int:
     from elsa_lightning.cli_table import jobs_of, tell_outcome, write_report
     from elsa_lightning.scheduler import Scheduler
     from elsa_lightning.sweep.plan_file import check_current
+    from elsa_lightning.tensorboard_view import link_curves
 
     jobs, sweep = jobs_of(arguments), _open(arguments)
     check_current(sweep)
-    outcome = Scheduler(sweep.refs(), arguments.runs, jobs).run()
+    made = sweep.open()
+    link_curves(made, arguments.runs)
+    outcome = Scheduler(made.stages, arguments.runs, jobs).run()
     tell_outcome(outcome)
-    write_report(sweep.open(), arguments)
+    write_report(made, arguments)
     return outcome.exit_code
 
 

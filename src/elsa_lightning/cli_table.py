@@ -111,6 +111,7 @@ def _plan(arguments: argparse.Namespace) -> int | None:
 
 def _run(arguments: argparse.Namespace) -> int:
     from elsa_lightning.scheduler import Scheduler
+    from elsa_lightning.tensorboard_view import link_curves
 
     if _asks_for_all(arguments):
         from elsa_lightning.cli_table_all import run_command
@@ -118,6 +119,7 @@ def _run(arguments: argparse.Namespace) -> int:
         return run_command(arguments)
     jobs = jobs_of(arguments)
     made = make_plan(arguments)
+    link_curves(made, arguments.runs)
     outcome = Scheduler(made.stages, arguments.runs, jobs).run()
     tell_outcome(outcome)
     write_report(made, arguments)

@@ -26,8 +26,11 @@ def plan_command(arguments: argparse.Namespace) -> int:
 def run_command(arguments: argparse.Namespace) -> int:
     """Run what is missing for all tables, then write every report. What fails holds up only what needs it."""
     from elsa_lightning.scheduler import Scheduler
+    from elsa_lightning.tensorboard_view import link_curves
 
     jobs, suite = jobs_of(arguments), _suite(arguments)
+    for plan in suite.plans:
+        link_curves(plan, arguments.runs)
     outcome = Scheduler(suite.stages, arguments.runs, jobs).run()
     tell_outcome(outcome)
     troubles = suite.faults | {table: f"it needs {name}, which failed" for table, name in suite.hit_by(outcome).items()}

@@ -2,15 +2,18 @@
 
 The file is never deleted; it is *held* while it names a live process. A short `flock` guards each change of it, so that two processes
 cannot both take over a dead one's lock. A worker on this machine is dead when its process is gone; one elsewhere, when its heartbeat (the
-file's time) is older than `STALE_S`.
+file's time) is older than `STALE_S`. Machines' clocks may differ: a heartbeat's age is measured by the clock that dates files in that
+folder, and a heartbeat that moves while we look is alive whatever the clocks say.
 """
 
 from __future__ import annotations
 
 import fcntl
+import functools
 import json
 import os
 import platform
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -26,6 +29,15 @@ HEARTBEAT_S = 10.0
 
 STALE_S = 120.0
 """Seconds without a sign of life after which a lock of another machine counts as abandoned."""
+
+FUTURE_S = 25.0
+"""Seconds that a lock whose last sign of life is dated in the future is watched for another one."""
+
+POLL_S = 1.0
+"""Seconds between looks at a lock that is waited for."""
+
+_WATCHED: dict[Path, tuple[float, float]] = {}
+"""Lock of another machine → its heartbeat when this process first saw it, and when that was (`time.monotonic`)."""
 
 
 @dataclass(frozen=True)
@@ -96,8 +108,37 @@ def holder_of(lock: Path) -> Holder | None:
         ticks = start_ticks(holder.pid)
         alive = ticks is not None and ticks == holder.started
     else:
-        alive = time.time() - beat < STALE_S
+        alive = _beats(lock, beat)
     return holder if alive else None
+
+
+def _beats(lock: Path, beat: float) -> bool:
+    """Whether a lock of another machine shows life; what was seen before is remembered."""
+    seen, since = _WATCHED.setdefault(lock, (beat, time.monotonic()))
+    if beat != seen:
+        _WATCHED[lock] = beat, time.monotonic()
+        return True
+    watched, age = time.monotonic() - since, folder_time(lock.parent) - beat
+    if watched > STALE_S or age > STALE_S:
+        return False
+    return age > -HEARTBEAT_S or watched < FUTURE_S
+
+
+def folder_time(folder: Path) -> float:
+    """The time by the clock that dates a folder's files (a file server's), s since 1970; by this machine's where nothing may be written."""
+    try:
+        return time.time() + _ahead(folder, os.stat(folder).st_dev, int(time.monotonic() / 60))
+    except OSError:
+        return time.time()
+
+
+@functools.lru_cache(maxsize=64)
+def _ahead(folder: Path, _device: int, _minute: int) -> float:
+    """By how much the folder's clock is ahead of ours, s; measured at most once in a minute."""
+    with tempfile.NamedTemporaryFile(dir=folder, prefix=".clock-") as file:
+        file.write(b"?")
+        file.flush()
+        return os.fstat(file.fileno()).st_mtime - time.time()
 
 
 class Lock:
@@ -132,8 +173,13 @@ class Lock:
 
 
 @contextmanager
-def hold(folder: Path) -> Iterator[Lock]:
+def hold(folder: Path, patient: bool = False) -> Iterator[Lock]:
     """Hold a run folder's lock for the length of the block.
+
+    Args:
+        folder: of the run.
+        patient: wait where another machine's lock shows no new sign of life: SLURM starts a job anew elsewhere when its node goes down,
+            sooner than the lock of the dead node counts as abandoned.
 
     Raises:
         Held: another live process holds it.
@@ -141,21 +187,34 @@ def hold(folder: Path) -> Iterator[Lock]:
     path = folder / "lock"
     with disk_faults(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    with disk_faults(folder), _guarded(path) as file:
+    lock = _take(path)
+    if isinstance(lock, Holder) and patient and lock.machine != this_process().machine:
+        print(f"{folder} was being worked on by {lock.name}: waiting for a sign of life, {STALE_S:.0f} s at most", flush=True)
+        first = path.stat().st_mtime
+        while isinstance(lock, Holder) and path.stat().st_mtime == first:
+            time.sleep(POLL_S)
+            lock = _take(path)
+    if isinstance(lock, Holder):
+        raise Held(folder, lock)
+    try:
+        yield lock
+    finally:
+        lock.release()
+
+
+def _take(path: Path) -> Lock | Holder:
+    """The lock, now held; or who holds it."""
+    with disk_faults(path.parent), _guarded(path) as file:
         live = holder_of(path)
         if live is not None:
-            raise Held(folder, live)
+            return live
         took_over = bool(file.read().strip())
         file.seek(0)
         file.truncate(0)
         file.write(json.dumps(asdict(this_process())))
         file.flush()
         os.fsync(file.fileno())
-    lock = Lock(path, took_over)
-    try:
-        yield lock
-    finally:
-        lock.release()
+    return Lock(path, took_over)
 
 
 @contextmanager

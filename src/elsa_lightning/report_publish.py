@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ from elsa_lightning.corpora import described
 from elsa_lightning.figures import VERSION, draw_all
 from elsa_lightning.report import collect, write
 from elsa_lightning.tables import Plan
+from elsa_lightning.tensorboard_projector import write_projector
 from elsa_lightning.tensorboard_report import write_tensorboard
+from elsa_lightning.tensorboard_view import BOARD, link_curves
 
 
 def publish(plan: Plan, runs: Path, results: Path) -> tuple[dict[str, Any], list[Path]]:
@@ -29,8 +32,23 @@ def publish(plan: Plan, runs: Path, results: Path) -> tuple[dict[str, Any], list
     """
     report = with_figures(plan, collect(plan, runs, [described(cfg) for cfg in plan.corpora]), runs, results)
     paths = [*write(report, results, plan.name), *(results / one["file"] for one in report.get("figures", []))]
-    write_tensorboard(report, runs / "tables" / plan.name, results)
+    board = runs / BOARD / plan.name
+    write_tensorboard(report, board, results)
+    for row, seed in _first_done(plan, report):
+        (embed,) = [ref for ref in plan.runs[row, seed] if ref.stage == "embed"]
+        write_projector(board / f"{row}.{seed}", runs / embed.run_id)
+    link_curves(plan, runs)
     return report, paths
+
+
+def _first_done(plan: Plan, report: dict[str, Any]) -> Iterator[tuple[str, int]]:
+    """(row, seed): the first finished seed of each row that embeds clips."""
+    for row in (r for r in report["rows"] if r["run"]):
+        for seed in plan.seeds:
+            stages = [ref.stage for ref in plan.runs.get((row["id"], seed), [])]
+            if row["states"].get(str(seed)) == "done" and "embed" in stages:
+                yield row["id"], seed
+                break
 
 
 def with_figures(plan: Plan, report: dict[str, Any], runs: Path, results: Path) -> dict[str, Any]:

@@ -5,13 +5,15 @@ meta.json     commit, versions, hardware, attempts with their durations
 log.txt       what the stage printed
 status.json   progress of the attempt that is under way
 lock          who works here (locks.py)
+requeues.json how often SLURM put it back into the queue (requeue.py)
 failed.json   the fault that ended the last attempt; gone when the next one starts
-done.json     written last, atomically: the run is finished
+done.json     written last, atomically: the run is finished, with these files (integrity.py)
 …             what the stage itself writes (checkpoints/, metrics.json, …)
 """
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -21,8 +23,10 @@ from typing import Any
 from elsa_lightning import provenance
 from elsa_lightning.atomic import disk_faults, read_json, write_json, write_text
 from elsa_lightning.errors import ElsaError, RunError
+from elsa_lightning.integrity import listing
 from elsa_lightning.locks import hold, holder_of
 from elsa_lightning.ranks import RANKED
+from elsa_lightning.requeue import decides
 from elsa_lightning.schema import Experiment
 from elsa_lightning.stages_plan import StageRef
 
@@ -189,7 +193,7 @@ def perform(folder: Path | str, execute: Callable[[Path], None]) -> bool:
         RunError: the lock was lost to another process meanwhile.
     """
     run = Run(Path(folder))
-    with hold(run.folder) as lock:
+    with hold(run.folder, patient=decides()) as lock:
         if run.done:
             return False
         if lock.took_over:
@@ -238,14 +242,16 @@ def _open_attempt(run: Run) -> dict[str, Any]:
 
 
 def _close_attempt(run: Run, meta: dict[str, Any]) -> None:
-    meta["attempts"][-1]["seconds"] = time.time() - meta["attempts"][-1]["started"]
+    meta["attempts"][-1]["seconds"] = max(0.0, time.time() - meta["attempts"][-1]["started"])  # a clock may be set back
     write_json(run.folder / "meta.json", meta)
 
 
 def _finish(run: Run, meta: dict[str, Any]) -> None:
     _close_attempt(run, meta)
+    with disk_faults(run.folder):
+        files = listing(run.folder)
     seconds = sum(one["seconds"] for one in meta["attempts"])
-    done = {"stage": run.stage, "fingerprint": run.folder.name, "seconds": seconds, "finished": time.time()}
+    done = {"stage": run.stage, "fingerprint": run.folder.name, "seconds": seconds, "finished": time.time(), "files": files}
     write_json(run.folder / "done.json", done)
     (run.folder / "status.json").unlink(missing_ok=True)
 
@@ -256,7 +262,8 @@ def _record_failure(run: Run, meta: dict[str, Any], fault: BaseException) -> Non
         _close_attempt(run, meta)
         _write_fault(run, fault)
     except (RunError, OSError):
-        print(f"{run.name}: the failure could not be recorded in {run.folder}", flush=True)
+        with contextlib.suppress(OSError):  # the log lies on the same disk
+            print(f"{run.name}: the failure could not be recorded in {run.folder}", flush=True)
 
 
 def _write_fault(run: Run, fault: BaseException) -> None:

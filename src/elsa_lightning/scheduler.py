@@ -15,12 +15,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from elsa_lightning.atomic import disk_faults
-from elsa_lightning.lifetime import PARENT, term_is_interrupt
+from elsa_lightning.atomic import NEARLY_FULL_GB, disk_faults, free_gb
+from elsa_lightning.lifetime import PARENT, Stopped, listening
 from elsa_lightning.locks import Held, holder_of
 from elsa_lightning.pending import wanted
 from elsa_lightning.provenance import cores
 from elsa_lightning.ranks import RANKED, require_accelerator, require_single_scheduler, srun_of
+from elsa_lightning.requeue import BELOW, after_stop, decides
 from elsa_lightning.runs import Run, prepare
 from elsa_lightning.stages_plan import StageRef
 from elsa_lightning.watching import Watcher, duration, watcher
@@ -28,8 +29,8 @@ from elsa_lightning.watching import Watcher, duration, watcher
 STAGE_COMMAND = (sys.executable, "-m", "elsa_lightning", "stage")
 """Command that works on a run folder, which is appended."""
 
-GRACE_S = 20.0
-"""Seconds that stages get to save and stop after an interrupt."""
+GRACE_S = 60.0
+"""Seconds that stages get to finish their step, save and stop after an interrupt."""
 
 
 @dataclass
@@ -53,7 +54,16 @@ class Outcome:
 
 
 class Interrupted(KeyboardInterrupt):
-    """The scheduler was stopped; its text says what is kept and how to go on."""
+    """The scheduler was stopped.
+
+    Args:
+        text: what is kept and how to go on.
+        exit_code: of the command: 130 after Ctrl-C, `Stopped.exit_code` after SIGTERM or SIGUSR1.
+    """
+
+    def __init__(self, text: str, exit_code: int = 130) -> None:
+        self.exit_code = exit_code
+        super().__init__(text)
 
 
 class Scheduler:
@@ -82,6 +92,7 @@ class Scheduler:
         self.outcome = Outcome()
         self._waiting = list(self.stages)
         self._running: dict[str, tuple[subprocess.Popen, float]] = {}
+        self._told: dict[str, tuple[subprocess.Popen, float]] = {}
         self._elsewhere: set[str] = set()
         self._watcher: Watcher = watcher(tell)
 
@@ -89,16 +100,14 @@ class Scheduler:
         """Work until nothing is left that can be done.
 
         Raises:
-            Interrupted: on Ctrl-C or SIGTERM, after the stages have been stopped.
+            Interrupted: on Ctrl-C, SIGTERM or SIGUSR1, or when a stage was told to stop, after all stages have been stopped.
             RunError: a stage wants several nodes and this is no SLURM job, or a GPU that is not there; srun started several schedulers.
         """
         require_single_scheduler()
         for name, ref in self.stages.items():
             if ref.stage in RANKED and not Run(self.runs / name).done:
                 require_accelerator(ref.experiment.trainer)
-        before = signal.getsignal(signal.SIGTERM)
-        term_is_interrupt()
-        with self._watcher:
+        with listening(), self._watcher:
             try:
                 self._skip_finished()
                 for name in self._waiting:  # what cannot be started is said before hours of work
@@ -109,14 +118,12 @@ class Scheduler:
                     self._watcher.update({name: Run(self.runs / name).status for name in self._running})
                     if self._waiting or self._running:
                         time.sleep(self.poll_s)
-            except KeyboardInterrupt:
+            except KeyboardInterrupt as stop:
                 self._stop()
-                raise Interrupted(self._kept()) from None
+                raise self._interrupted(stop) from None
             except BaseException:
                 self._stop()
                 raise
-            finally:
-                signal.signal(signal.SIGTERM, before)
         return self.outcome
 
     def _skip_finished(self) -> None:
@@ -166,7 +173,7 @@ class Scheduler:
         threads = str(max(1, cores() // self.jobs))
         values = {"OMP_NUM_THREADS": threads, **os.environ, "ELSA_THREADS": threads, "PYTHONUNBUFFERED": "1"}
         values.pop(PARENT, None)
-        return values if elsewhere else values | {PARENT: str(os.getpid())}
+        return values | {BELOW: "1"} | ({} if elsewhere else {PARENT: str(os.getpid())})
 
     def _reap(self) -> None:
         for name, (process, started) in list(self._running.items()):
@@ -181,6 +188,10 @@ class Scheduler:
             elif code == Held.exit_code:
                 self._waiting.append(name)
                 self._watcher.end(name, "another process has it")
+            elif code == Stopped.exit_code:  # SLURM signals the steps of a job, and not its batch script
+                self._told[name] = (process, started)
+                self._watcher.end(name, "was told to stop")
+                raise Stopped(signal.SIGUSR1)
             else:
                 self.outcome.failed[name] = reason(run, code)
                 self._watcher.end(name, f"FAILED after {duration(time.time() - started)}\n{self.outcome.failed[name]}")
@@ -201,12 +212,17 @@ class Scheduler:
                 process.kill()
                 process.wait()
 
-    def _kept(self) -> str:
+    def _interrupted(self, stop: KeyboardInterrupt) -> Interrupted:
+        """What to raise once the stages have stopped; in a SLURM job that was told to stop, after it went back to the queue."""
         done = sum(Run(self.runs / name).done for name in self.stages)
         text = f"stopped: {done} of {len(self.stages)} stages are done and kept in {self.runs}"
-        if self._running:
-            text += f"; {', '.join(self._running)} will go on from the last checkpoint or begin again"
-        return text + "\n  → the same command goes on from there"
+        under_way = [name for name in {**self._told, **self._running} if not Run(self.runs / name).done]
+        if under_way:
+            text += f"; {', '.join(under_way)} will go on from the last checkpoint or begin again"
+        if not (isinstance(stop, Stopped) and decides()):
+            return Interrupted(f"{text}\n  → the same command goes on from there", getattr(stop, "exit_code", 130))
+        most = max(ref.experiment.trainer.max_requeues for ref in self.stages.values())
+        return Interrupted(f"{text}\n{after_stop(stop, [self.runs / name for name in under_way], most)}", stop.exit_code)
 
 
 def reason(run: Run, code: int, lines: int = 8) -> str:
@@ -216,5 +232,8 @@ def reason(run: Run, code: int, lines: int = 8) -> str:
     if failure:
         return f"  {failure['error']}\n  → {failure['remedy']}\n  log: {log}"
     tail = log.read_text(errors="replace").splitlines()[-lines:] if log.exists() else []
+    if free_gb(log.parent) < NEARLY_FULL_GB:  # then neither the fault nor the log could be written
+        full = f"  no space left on the disk of {log.parent}"
+        return f"{full}\n  → make room, or put runs elsewhere with --runs FOLDER; finished work is kept\n  log: {log}"
     killed = f"  killed by {signal.Signals(-code).name}" if code < 0 else f"  ended with code {code}"
     return "\n".join([killed, *(f"  | {line}" for line in tail), f"  log: {log}"])

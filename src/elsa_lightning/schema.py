@@ -170,6 +170,7 @@ NOT_IDENTITY: tuple[str, ...] = (
     "trainer.strategy",
     "trainer.threads",
     "trainer.checkpoint_every",
+    "trainer.max_requeues",
     "trainer.log_every",
     "evaluation.batch_size",
 )

@@ -133,6 +133,8 @@ class TrainerConfig:
     """Steps between validations; 0: once, at the end."""
     checkpoint_every: int = 100
     """Steps between checkpoints: what a kill can lose."""
+    max_requeues: int = 20
+    """How often a SLURM job goes back to the queue by itself after it was told to stop (docs/training.md); 0: never."""
     log_every: int = 10
     """Steps between log entries."""
     select: str = "last"

@@ -14,7 +14,7 @@ import json, os, sys, time
 from pathlib import Path
 from elsa_lightning.errors import RunError
 from elsa_lightning.locks import Held
-from elsa_lightning.lifetime import end_with_parent, term_is_interrupt
+from elsa_lightning.lifetime import end_with_parent, listening
 from elsa_lightning.runs import perform, read_config, write_status
 
 def execute(folder):
@@ -35,9 +35,9 @@ def execute(folder):
         (folder / "metrics.json").write_text(json.dumps(found | {"meta": {"gallery": {"clips": 4, "ids": "ab12"}}}))
 
 end_with_parent()
-term_is_interrupt()
 try:
-    perform(sys.argv[1], execute)
+    with listening():
+        perform(sys.argv[1], execute)
 except (RunError, Held) as fault:
     print(fault)
     sys.exit(fault.exit_code)

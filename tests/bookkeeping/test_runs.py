@@ -110,8 +110,8 @@ def test_a_dead_process_lock_is_taken_over(tmp_path, kind):
 
 def test_a_lock_of_another_machine_lives_by_its_heartbeat(tmp_path):
     other = Holder("elsewhere/1", 1, 1)
-    assert holder_of(write_lock(tmp_path, other)) == other
-    assert holder_of(write_lock(tmp_path, other, age_s=locks.STALE_S + 5)) is None
+    assert holder_of(write_lock(tmp_path / "live", other)) == other
+    assert holder_of(write_lock(tmp_path / "dead", other, age_s=locks.STALE_S + 5)) is None
 
 
 def test_the_heartbeat_renews_the_lock_and_stops_when_it_is_lost(tmp_path, monkeypatch):

@@ -1,4 +1,5 @@
 import math
+import pathlib
 
 import numpy as np
 import pytest
@@ -7,7 +8,11 @@ from torch import nn
 
 from elsa_lightning.evaluators import EVALUATORS
 from elsa_lightning.evaluators.breakdown import bin_of
+from elsa_lightning.figures.breakdown import AXES
 from elsa_lightning.metrics.localization import great_circle_deg
+from elsa_lightning.table_file import load_table
+
+ROOT = pathlib.Path(__file__).parents[2]
 
 
 class Read(nn.Module):
@@ -119,3 +124,12 @@ def test_centred_captions_are_where_the_audio_is(world):
     world.tensors["retrieval/text"] = world.tensors["retrieval/text"] + torch.tensor([3.0, 0, 0] + [0] * 24)
     found = EVALUATORS["text_probes"](world)
     assert found.metrics["direction/balanced_accuracy"] == 0.25 and found.metrics["centred/direction/accuracy"] > 0.6
+
+
+def test_what_is_broken_down_is_what_the_table_and_its_figure_ask_for(world):
+    """Names of three places that must agree; a row of another name would read "not measured" for ever."""
+    found = EVALUATORS["breakdown"](world)
+    assert set(AXES) == set(found.details)
+    asked = {metric for row in load_table(ROOT / "ablations/doa_error_breakdown.yaml").rows for metric in row.metrics.values()}
+    known = {f"breakdown/{name}" for name in [*found.metrics, *found.absent]}
+    assert asked and asked <= known, asked - known

@@ -28,7 +28,7 @@ DETAILS = {
     "zero_shot": {
         "confusion": {"direction": {"labels": WORDS, "counts": MATRIX}, "elevation": {"labels": WORDS[:2], "counts": [[3, 0], [0, 0]]}}
     },
-    "breakdown": {name: BINS for name in ("azimuth", "elevation", "distance", "floor_area", "t30", "class")},
+    "breakdown": {name: BINS for name in ("azimuth", "elevation", "distance", "floor_area_m2", "t30", "class")},
     "direction_swap": {
         "labels": WORDS,
         "classifier": {"labels": WORDS, "counts": MATRIX},
@@ -122,6 +122,14 @@ def test_a_log_is_read_by_metric(tmp_path):
 
 
 def test_rows_of_one_run_are_drawn_once(planned, tmp_path):
-    doubled = dataclasses.replace(planned, runs={("one", 0): planned.runs["one", 0], ("two", 0): planned.runs["one", 0]})
-    sources = Sources(doubled, {}, tmp_path / "runs")
-    assert [row for row, _, _ in sources.finished()] == ["one"] and len(list(sources.curves())) == 1
+    """Under the table's title where there is no other run: the first row's would be wrong for the others."""
+    shared = {("one", 0): planned.runs["one", 0], ("two", 0): planned.runs["one", 0]}
+    sources = Sources(dataclasses.replace(planned, runs=shared), {}, tmp_path / "runs")
+    assert [names for *names, _ in sources.finished()] == [["all", "A drawn table"]] and len(list(sources.curves())) == 1
+    for ref in planned.runs["two", 0]:
+        (tmp_path / "runs" / ref.run_id).mkdir(parents=True, exist_ok=True)
+        write_json(tmp_path / "runs" / ref.run_id / "done.json", {"seconds": 1.0, "finished": 1.7e9})
+    third = dataclasses.replace(planned.table.rows[1], id="three")
+    table = dataclasses.replace(planned.table, rows=[*planned.table.rows, third])
+    plan = dataclasses.replace(planned, table=table, runs={**planned.runs, ("three", 0): planned.runs["one", 0]})
+    assert [row for row, *_ in Sources(plan, {}, tmp_path / "runs").finished()] == ["one", "two"]

@@ -1,4 +1,5 @@
-"""The stages as the command line runs them: real processes, from rooms to metrics, streamed and cached, with and without pre-training."""
+"""The stages from rooms to metrics: as the command line runs them (streamed, on two devices and nodes) and in this process (cached, with
+and without pre-training)."""
 
 import json
 import os
@@ -21,6 +22,7 @@ from elsa_lightning.stages import text_states
 from elsa_lightning.stages.execute import Stage
 from elsa_lightning.stages_plan import plan_run
 from elsa_lightning.training.checkpoints import newest_valid, read_checkpoint
+from in_process import train_here
 
 ROOT = pathlib.Path(__file__).parents[2]
 SMALL = [
@@ -170,7 +172,7 @@ def test_two_nodes_of_a_job_train_as_two_devices(two_devices, streamed, tmp_path
 
 def test_cached_features_and_pretraining(tmp_path):
     by_regression = ("pretraining.targets=regression", "pretraining.optimizer=adamw")
-    train(tmp_path, "data.rendering=cached", "pretraining.steps=2", "pretraining.batch_size=8", *by_regression)
+    train_here(tmp_path, *SMALL, "data.rendering=cached", "pretraining.steps=2", "pretraining.batch_size=8", *by_regression)
     assert {path.name for path in tmp_path.iterdir()} >= {"features_train", "features_eval", "pretraining", "train", "evaluate"}
     branch = next((tmp_path / "pretraining").glob("*/spatial_branch.safetensors"))
     assert branch.stat().st_size > 1000
@@ -181,7 +183,7 @@ def test_pretraining_to_the_papers_targets_goes_through_all_stages(tmp_path):
     """Third octaves are measured, LAMB trains the branch, and training begins with it."""
     pytest.importorskip("pytorch_optimizer", reason="LAMB is an extra: pip install 'elsa-lightning[lamb]'")
     paper = ("pretraining.steps=2", "pretraining.batch_size=8", "pretraining.targets=paper", "pretraining.optimizer=lamb")
-    train(tmp_path, *paper, "pretraining.lr=0.01", "optim.lr=1e-12", "trainer.log_every=1")
+    train_here(tmp_path, *SMALL, *paper, "pretraining.lr=0.01", "optim.lr=1e-12", "trainer.log_every=1")
     (measured,) = (tmp_path / "third_octaves").glob("*/third_octaves.safetensors")
     facts = json.loads((measured.parent / "facts.json").read_text())
     assert facts["rooms"] == 8 and len(facts["t30_known"]) == 20 and facts["drr_known"] == [1.0] * 19 + [0.0]
@@ -203,7 +205,7 @@ def test_shared_text_states_train_as_live_ones(tmp_path, monkeypatch):
     common = ("data.rendering=cached", "model.text.name=minilm", "trainer.precision=32-true", "trainer.log_every=1")
     losses = {}
     for kind in ("live", "shared"):
-        train(tmp_path, f"data.text_states={kind}", *common)
+        train_here(tmp_path, *SMALL, f"data.text_states={kind}", *common)
         (folder,) = (path.parent for path in (tmp_path / "train").glob("*/config.yaml") if f"text_states: {kind}" in path.read_text())
         losses[kind] = losses_of(folder)
     assert len(losses["live"]) == 3
@@ -297,7 +299,7 @@ def test_recordings_go_through_all_stages(tmp_path):
         "augmentation.yaw=true",
         "trainer.batch_size=6",
     )
-    elsa("train", "--profile", "smoke", "--runs", tmp_path / "runs", "--set", *small, *stages, *recordings(tmp_path))
+    train_here(tmp_path / "runs", *small, *stages, *recordings(tmp_path))
     found = metrics_of(tmp_path / "runs")
     assert all(value == value for value in found["metrics"].values())
     assert found["metrics"]["localization/n"] == found["meta"]["gallery"]["test examples"] == 6

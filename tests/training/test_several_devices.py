@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import types
 
 import pytest
@@ -16,6 +17,7 @@ from elsa_lightning.acoustics.bank import build_bank
 from elsa_lightning.data.datamodule import SpatialAudioText
 from elsa_lightning.data.readers import open_corpus
 from elsa_lightning.errors import ConfigError, DataError, RunError
+from elsa_lightning.lifetime import Stopped
 from elsa_lightning.models.tokenizers import build_tokenizer
 from elsa_lightning.runs import Run, assist, perform
 from elsa_lightning.schema import TrainerConfig
@@ -54,8 +56,8 @@ def with_mono(parts, share):
     return dataclasses.replace(cfg, data=dataclasses.replace(cfg.data, mono_share=share)), *rest
 
 
-def train(parts, folder, stop_after=None, broken=False):
-    """The last checkpoint of a training that may be stopped after a step, or whose model may break at its second."""
+def train(parts, folder, stop_after=None, broken=False, told=None):
+    """The last checkpoint of a training that may be interrupted, or told to stop, after a step, or whose model breaks at its second."""
     cfg, banks, corpus = parts
     torch.manual_seed(0)
     module = ElsaModule(cfg, target_scales(banks["train"]), STEPS)
@@ -65,6 +67,8 @@ def train(parts, folder, stop_after=None, broken=False):
         end(*arguments)
         if module.global_step == stop_after:
             raise KeyboardInterrupt
+        if module.global_step == told:
+            os.kill(os.getpid(), signal.SIGTERM)
 
     module.on_train_batch_end = stop
     if broken:
@@ -121,6 +125,11 @@ def on_a_rank(rank, world):
     with pytest.raises(SystemExit):
         train(parts, folder / "cut", stop_after=3)
     results["resumed"] = train(parts, folder / "cut")["state_dict"]
+    seldom = with_trainer(parts, checkpoint_every=100)
+    with pytest.raises(Stopped) as stop:  # the second process alone hears it, as it ends its first step: Lightning's hook comes after ours
+        train(seldom, folder / "told", told=1 if rank else None)
+    results["told"] = stop.value.step, newest_valid(folder / "told" / "checkpoints").stem
+    results["went on"] = train(seldom, folder / "told")["state_dict"]
     with pytest.raises(RunError) as fault:
         train(parts, folder / "broken", broken=rank == 1)
     results["fault"] = str(fault.value)
@@ -181,6 +190,13 @@ def test_two_devices_resume_bit_for_bit(world):
     folder, results = world
     assert all(torch.equal(results[0]["resumed"][name], value) for name, value in results[0]["whole"].items())
     assert [e["step"] for e in entries(folder / "cut") if "loss/total" in e] == list(range(1, STEPS + 1))
+
+
+def test_a_signal_that_one_device_hears_stops_both_at_the_same_step(world):
+    folder, results = world
+    assert results[0]["told"] == results[1]["told"] == (2, "step=000000002")
+    assert all(torch.equal(results[0]["went on"][name], value) for name, value in results[0]["whole"].items())
+    assert [e["step"] for e in entries(folder / "told") if "loss/total" in e] == list(range(1, STEPS + 1))
 
 
 def test_what_two_devices_began_one_continues(world, tmp_path, no_launcher):

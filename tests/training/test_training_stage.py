@@ -13,6 +13,7 @@ from elsa_lightning.acoustics.bank import build_bank
 from elsa_lightning.data.datamodule import SpatialAudioText
 from elsa_lightning.data.readers import open_corpus
 from elsa_lightning.errors import ConfigError, RunError
+from elsa_lightning.event_files import scalars
 from elsa_lightning.models.tokenizers import build_tokenizer
 from elsa_lightning.schema import LossTermConfig, SigmoidConfig, WhatWhereConfig
 from elsa_lightning.stages.train import target_scales
@@ -305,6 +306,10 @@ def test_a_finished_training_without_its_best_is_validated(parts, whole_best, tm
         (tmp_path / "checkpoints" / "best.ckpt").write_bytes(there)
     step, score = chosen(train(choosing_best(parts, val_every=2), tmp_path))
     assert (step, score) == (STEPS, whole_best[1][STEPS])
+    train(choosing_best(parts, val_every=2), tmp_path)  # nothing is left to do
+    (tmp_path / "checkpoints" / "best.ckpt").unlink()
+    assert chosen(train(choosing_best(parts, val_every=2), tmp_path)) == (step, score)
+    assert [line["step"] for line in lines(tmp_path)] == [STEPS] == [step for step, _ in scalars(tmp_path / "tb" / "curves")[BEST]]
 
 
 def interrupt(*_):

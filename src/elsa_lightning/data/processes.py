@@ -4,19 +4,33 @@ from __future__ import annotations
 
 import ctypes
 import multiprocessing
+import signal
 import sys
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.context import BaseContext
+
+from elsa_lightning.lifetime import REQUESTS, outlive_requests
 
 PRELOAD = ["elsa_lightning.data.rendering"]
 """Imported once by the server, so that each worker starts in milliseconds."""
 
 
 def worker_context() -> BaseContext:
-    """`forkserver` where there is one, else `spawn`."""
+    """`forkserver` where there is one, else `spawn`.
+
+    A cluster signals every process of a job: the server blocks requests to stop (it would take its workers with it), and its workers begin
+    with them blocked, until `single_thread` or `reading_worker`.
+    """
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(PRELOAD)
+    resource_tracker.ensure_running()  # before: it lets SIGTERM through again in this process
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, REQUESTS)
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return context
 
 
@@ -29,6 +43,7 @@ def reading_worker(worker: int = 0) -> None:
     good part of the time that decoding does. (A DataLoader's `worker_init_fn`. Without glibc the system's way of allocating stays.)
     """
     single_thread(worker)
+    outlive_requests()
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt is not None:
         mallopt(_MMAP_THRESHOLD, 32 << 20)  # the most that it takes
@@ -36,7 +51,10 @@ def reading_worker(worker: int = 0) -> None:
 
 
 def single_thread(_worker: int = 0) -> None:
-    """Limit this process to one thread (a DataLoader's `worker_init_fn`)."""
+    """Limit this process to one thread, and let signals end it (a DataLoader's `worker_init_fn`)."""
     import torch
 
     torch.set_num_threads(1)
+    for number in REQUESTS:
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, REQUESTS)

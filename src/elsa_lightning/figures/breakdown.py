@@ -12,7 +12,7 @@ AXES = {
     "azimuth": "azimuth, °",
     "elevation": "elevation, °",
     "distance": "distance, m",
-    "floor_area": "floor area, m²",
+    "floor_area_m2": "floor area, m²",
     "t30": "T30, s",
     "class": "class of sound",
 }

@@ -30,16 +30,18 @@ class Sources:
     runs: Path
 
     def finished(self) -> Iterator[tuple[str, str, Path]]:
-        """Of each row that has a finished run: its id, its label and the folder of the first such seed's last stage; equal runs once."""
-        seen = set()
+        """Of each row that has a finished run: its id, its label and the folder of the first such seed's last stage; equal runs once, by their
+        first row's names. Where all rows read one run, as bins of its errors do, its names are `all` and the table's title."""
+        rows: dict[Path, list[Any]] = {}
         for row in self.plan.table.rows:
             for seed in self.plan.seeds:
                 stages = self.plan.runs.get((row.id, seed), [])
                 if stages and Run(folder := self.runs / stages[-1].run_id).done:
-                    if folder not in seen:
-                        yield row.id, row.label, folder
-                    seen.add(folder)
+                    rows.setdefault(folder, []).append(row)
                     break
+        for folder, readers in rows.items():
+            together = len(rows) == 1 and len(readers) > 1
+            yield ("all", self.plan.table.title, folder) if together else (readers[0].id, readers[0].label, folder)
 
     def details(self, evaluator: str) -> Iterator[tuple[str, str, Any, Path]]:
         """Of each row whose evaluation has details of an evaluator: its id, its label, the details and the run's folder."""

@@ -15,6 +15,7 @@ from safetensors import SafetensorError
 
 from elsa_lightning import runs
 from elsa_lightning.atomic import disk_faults, write_json
+from elsa_lightning.integrity import require_whole
 from elsa_lightning.ranks import RANKED, process_rank
 from elsa_lightning.schema import Experiment
 from elsa_lightning.threads import use_threads
@@ -72,11 +73,12 @@ def execute(run_dir: str | os.PathLike) -> None:
         run_dir: a run directory with config.yaml, whose parents are done.
 
     Raises:
-        RunError: the stage failed in a way that the user can mend.
+        RunError: the stage failed in a way that the user can mend, such as a damaged file of a stage before.
     """
     first = process_rank() == 0
     logging.basicConfig(level=logging.INFO if first else logging.WARNING, format="%(levelname)s %(message)s")
     planned = runs.read_config(run_dir)
+    require_whole(list(planned.parents.values()))
     stage = Stage(planned.stage, pathlib.Path(run_dir), planned.parents, planned.experiment)
     beside = stage.cfg.trainer.devices if stage.name in RANKED else 1  # processes of this stage on this machine
     use_threads(stage.cfg.trainer.threads or -(-int(os.environ.get("ELSA_THREADS", "0")) // beside))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import pathlib
 
@@ -23,6 +24,7 @@ from elsa_lightning.stages.execute import Stage
 from elsa_lightning.stages.rooms import load_banks
 from elsa_lightning.training.checkpoints import read_checkpoint
 from elsa_lightning.training.contrastive import ElsaModule
+from elsa_lightning.training.showing import show_clips
 from elsa_lightning.training.trainer import fit
 
 RUN_NAME = "curves"
@@ -41,7 +43,8 @@ def run(stage: Stage) -> dict:
         from elsa_lightning.models.spatial import load_branch
 
         load_branch(module.model.spatial, stage.parents["pretraining"])
-    done = fit(module, data, cfg.trainer, stage.folder, steps, RUN_NAME)
+    show = functools.partial(show_clips, cfg=cfg, corpus=data.corpus, banks=banks, tokenizer=data.tokenizer)
+    done = fit(module, data, cfg.trainer, stage.folder, steps, RUN_NAME, show)
     said = report_captions(cfg, data)
     trainable = sum(p.numel() for p in module.model.parameters() if p.requires_grad)
     return {

@@ -9,8 +9,10 @@ import time
 
 import lightning
 from lightning.pytorch.callbacks import TQDMProgressBar
+from lightning.pytorch.trainer.states import TrainerFn
 
 from elsa_lightning.runs import write_status
+from elsa_lightning.training.curves import Curves
 
 
 class TrainingLog(lightning.Callback):
@@ -20,10 +22,11 @@ class TrainingLog(lightning.Callback):
         folder: the run directory.
         every: steps between entries.
         batch_size: clips per step, over all ranks.
+        curves: get the same values, and those of speed.
     """
 
-    def __init__(self, folder: pathlib.Path, every: int, batch_size: int) -> None:
-        self.folder, self.every, self.batch_size = folder, every, batch_size
+    def __init__(self, folder: pathlib.Path, every: int, batch_size: int, curves: Curves) -> None:
+        self.folder, self.every, self.batch_size, self.curves = folder, every, batch_size, curves
         self.started = time.perf_counter()
         self.train_seconds = 0.0
 
@@ -44,15 +47,21 @@ class TrainingLog(lightning.Callback):
         self.train_seconds += seconds
         module.log("perf/clips_per_s", self.batch_size / seconds, prog_bar=False)
         if trainer.is_global_zero and (trainer.global_step % self.every == 0 or trainer.global_step == trainer.max_steps):
-            values = {name: float(value) for name, value in trainer.callback_metrics.items() if not name.startswith(("val/", "perf/"))}
+            known = {name: float(value) for name, value in trainer.callback_metrics.items() if not name.startswith("val/")}
+            values = {name: value for name, value in known.items() if not name.startswith("perf/")}
             self._write(trainer.global_step, values)
+            self.curves.write(known, trainer.global_step)
             terms = "  ".join(f"{name[5:]} {value:.3f}" for name, value in values.items() if name.startswith("loss/"))
             text = f"step {trainer.global_step}/{trainer.max_steps}  {terms}  {self.batch_size / seconds:.0f} clips/s"
             write_status(self.folder, trainer.global_step / trainer.max_steps, text)
 
     def on_validation_end(self, trainer, module) -> None:
         if trainer.is_global_zero and not trainer.sanity_checking:
-            self._write(trainer.global_step, {name: float(v) for name, v in trainer.callback_metrics.items() if name.startswith("val/")})
+            values = {name: float(v) for name, v in trainer.callback_metrics.items() if name.startswith("val/")}
+            # a finished training that lacks its best checkpoint is validated once more, with the same result
+            if trainer.state.fn == TrainerFn.FITTING or not is_validated(self.folder / "metrics.jsonl", trainer.global_step):
+                self._write(trainer.global_step, values)
+                self.curves.write(values, trainer.global_step)
         self.started = time.perf_counter()  # validation is not training time
 
     def _write(self, step: int, values: dict[str, float]) -> None:
@@ -74,6 +83,12 @@ def drop_from(path: pathlib.Path, step: int) -> None:
     temporary = path.with_suffix(".tmp")
     temporary.write_text("".join(line + "\n" for line in kept))
     os.replace(temporary, path)
+
+
+def is_validated(path: pathlib.Path, step: int) -> bool:
+    """Whether there is a line with validation metrics of a step."""
+    lines = map(json.loads, path.read_text().splitlines()) if path.exists() else ()
+    return any(line["step"] == step and any(name.startswith("val/") for name in line) for line in lines)
 
 
 class TermsProgressBar(TQDMProgressBar):

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import logging
 import os
 import pathlib
 import pickle
 import zipfile
+from typing import Any
 
 import lightning
 import torch
+from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 from lightning.pytorch.trainer.states import TrainerFn
 
+from elsa_lightning.atomic import free_gb, sync_folder
 from elsa_lightning.errors import RunError
 
 log = logging.getLogger(__name__)
 PATTERN = "step=*.ckpt"
 BEST_FILE = "best.ckpt"
+LIGHTNINGS = "hpc_ckpt_*.ckpt"
+"""What Lightning saves by itself where its own requeueing is on, in the run's folder."""
 UNREADABLE = (OSError, RuntimeError, EOFError, KeyError, ValueError, pickle.UnpicklingError, zipfile.BadZipFile)
 
 
@@ -44,6 +51,30 @@ def newest_valid(folder: pathlib.Path) -> pathlib.Path | None:
     return None
 
 
+def resume_point(folder: pathlib.Path) -> tuple[pathlib.Path | None, int]:
+    """The checkpoint that a run continues from, and its step: the newest valid one of ours and of Lightning's own; at equal steps ours.
+
+    Lightning would take its own wherever it finds one in a SLURM job and is given none: one that does not read is renamed out of its way.
+
+    Args:
+        folder: of the run.
+    """
+    ours = newest_valid(folder / "checkpoints")
+    found, step = ours, int(ours.stem.split("=")[1]) if ours else 0
+    for path in folder.glob(LIGHTNINGS):
+        try:
+            saved = int(read_checkpoint(path)["global_step"])
+        except (RunError, KeyError, TypeError) as error:
+            away = path.with_name(path.name.replace("hpc_ckpt_", "unreadable_"))  # it goes by any name with the word in it
+            log.warning("%s holds no training and is renamed to %s (%s)", path, away.name, error)
+            with contextlib.suppress(FileNotFoundError):  # another rank was faster
+                path.replace(away)
+            continue
+        if saved > step:
+            found, step = path, saved
+    return found, step
+
+
 def best_score(path: pathlib.Path, state_key: str) -> float:
     """The score that a best checkpoint carries in its callback's state; −∞ where there is none. One that cannot be read is removed."""
     if not path.exists():
@@ -57,20 +88,34 @@ def best_score(path: pathlib.Path, state_key: str) -> float:
 
 
 def write_checkpoint(trainer: lightning.Trainer, path: pathlib.Path) -> None:
-    """Save through Lightning to a temporary name, flush to the disk, rename. All ranks must call it."""
+    """Save through Lightning to a temporary name, flush to the disk (`DurableCheckpointIO`), rename. All ranks must call it."""
     temporary = path.with_suffix(".tmp")
     try:
         trainer.save_checkpoint(temporary)
         if trainer.is_global_zero:
-            with open(temporary, "rb") as file:
-                os.fsync(file.fileno())
             os.replace(temporary, path)
+            sync_folder(path.parent)
         trainer.strategy.barrier()  # whoever looks for the file from here on finds it
     except OSError as error:
         temporary.unlink(missing_ok=True)
         raise RunError(
-            f"could not write checkpoint {path}: {error}", "free disk space and start again: the run continues from the one before"
+            f"could not write checkpoint {path}: {error.strerror} ({free_gb(path.parent):.2f} GB free)",
+            "make room and start again: the run continues from the checkpoint before",
         ) from error
+
+
+class DurableCheckpointIO(TorchCheckpointIO):
+    """Writes where it is told, and waits for the disk. (Lightning's writes to the system's temporary folder and moves the file: that folder
+    fills up, and a killed process leaves its part there for ever.)"""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | os.PathLike, storage_options: Any = None) -> None:
+        """Write a checkpoint; a full disk is an `OSError`, which torch's own writing to a file would not make of it."""
+        content = io.BytesIO()
+        torch.save(checkpoint, content)
+        with open(path, "wb") as file:
+            file.write(content.getbuffer())
+            file.flush()
+            os.fsync(file.fileno())
 
 
 class StepCheckpoint(lightning.Callback):
@@ -88,6 +133,7 @@ class StepCheckpoint(lightning.Callback):
 
     def __init__(self, folder: pathlib.Path, every: int, val_every: int, monitor: str = "") -> None:
         self.folder, self.every, self.val_every, self.monitor = folder, every, val_every, monitor
+        self._kept = -1
         folder.mkdir(parents=True, exist_ok=True)
         self.best = best_score(folder / BEST_FILE, self.state_key) if monitor else float("-inf")
 
@@ -95,9 +141,12 @@ class StepCheckpoint(lightning.Callback):
         # read back from best.ckpt alone: a step's checkpoint may be older than the best
         return {"best": self.best}
 
+    def validates(self, trainer: lightning.Trainer) -> bool:
+        """Whether the step that has just ended is to be validated."""
+        return trainer.enable_validation and sum(trainer.num_val_batches) > 0 and trainer.global_step % self.val_every == 0
+
     def on_train_batch_end(self, trainer, module, outputs, batch, batch_idx) -> None:
-        validates = trainer.enable_validation and sum(trainer.num_val_batches) > 0
-        if not (validates and trainer.global_step % self.val_every == 0):
+        if not self.validates(trainer):
             self._keep_step(trainer)
 
     def on_validation_end(self, trainer, module) -> None:
@@ -109,8 +158,14 @@ class StepCheckpoint(lightning.Callback):
             self._keep_step(trainer)
 
     def _keep_step(self, trainer: lightning.Trainer) -> None:
-        if trainer.global_step % self.every and trainer.global_step != trainer.max_steps:
+        if trainer.global_step % self.every == 0 or trainer.global_step == trainer.max_steps:
+            self.keep(trainer)
+
+    def keep(self, trainer: lightning.Trainer) -> None:
+        """Save this step, unless it is saved already. All ranks must call it."""
+        if self._kept == trainer.global_step:
             return
+        self._kept = trainer.global_step
         write_checkpoint(trainer, self.folder / f"step={trainer.global_step:09d}.ckpt")
         if trainer.is_global_zero:
             for old in sorted(self.folder.glob(PATTERN))[:-2]:

@@ -9,15 +9,17 @@ import warnings
 from typing import NamedTuple
 
 import lightning
-from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from elsa_lightning.checks import leaves
 from elsa_lightning.errors import ConfigError
+from elsa_lightning.lifetime import Notice, Stopped, listening
 from elsa_lightning.schema import TrainerConfig
 from elsa_lightning.training.callbacks import TermsProgressBar, TrainingLog
-from elsa_lightning.training.checkpoints import StepCheckpoint, newest_valid
+from elsa_lightning.training.checkpoints import DurableCheckpointIO, StepCheckpoint, resume_point
+from elsa_lightning.training.curves import Show, open_curves
 from elsa_lightning.training.precision import resolve_precision
+from elsa_lightning.training.preemption import LeftAtStep, StopWhenAsked
 from elsa_lightning.training.strategy import build_strategy
 
 log = logging.getLogger(__name__)
@@ -38,7 +40,13 @@ class Fitted(NamedTuple):
 
 
 def fit(
-    module: lightning.LightningModule, data: lightning.LightningDataModule, cfg: TrainerConfig, folder: pathlib.Path, steps: int, name: str
+    module: lightning.LightningModule,
+    data: lightning.LightningDataModule,
+    cfg: TrainerConfig,
+    folder: pathlib.Path,
+    steps: int,
+    name: str,
+    show: Show | None = None,
 ) -> Fitted:
     """Train to `steps`, from the newest valid checkpoint if there is one.
 
@@ -49,29 +57,48 @@ def fit(
         folder: the run directory; checkpoints, curves and logs go there.
         steps: in all.
         name: of the TensorBoard run.
+        show: called once, in the first process, with the writer of the curves: what is to be seen and heard beside them.
 
     On several devices each process comes here (see `ranks`) and gets the same result; only the first writes files.
 
     Raises:
         ConfigError: devices that are not there.
         RunError: several nodes without srun.
+        Stopped: a signal asked for it; the step is saved.
     """
+    with listening(at_once=False) as notice:
+        try:
+            return _fit(module, data, cfg, folder, steps, name, show, notice)
+        except LeftAtStep as left:
+            raise Stopped(left.number, left.step) from None
+
+
+def _fit(
+    module: lightning.LightningModule,
+    data: lightning.LightningDataModule,
+    cfg: TrainerConfig,
+    folder: pathlib.Path,
+    steps: int,
+    name: str,
+    show: Show | None,
+    notice: Notice,
+) -> Fitted:
+    """`fit`, stopped when `notice` has heard a signal."""
     quiet_lightning()
     strategy, environment = build_strategy(cfg, module)
     val_every = min(cfg.val_every or steps, steps)
     checkpoints = StepCheckpoint(folder / "checkpoints", cfg.checkpoint_every, val_every, BEST if cfg.select == "best" else "")
-    resume = newest_valid(folder / "checkpoints")
-    data.start_step = int(resume.stem.split("=")[1]) if resume else 0
+    resume, data.start_step = resume_point(folder)
     if resume:
         log.info("continuing from step %d (%s)", data.start_step, resume.name)
-    training_log = TrainingLog(folder, cfg.log_every, cfg.batch_size)
-    callbacks = [training_log, checkpoints] + ([TermsProgressBar(refresh_rate=cfg.log_every)] if sys.stderr.isatty() else [])
+    bar = [TermsProgressBar(refresh_rate=cfg.log_every)] if sys.stderr.isatty() else []
     precision = resolve_precision(cfg.precision, cfg.accelerator)
-    logger = TensorBoardLogger(folder, name="tb", version=name, purge_step=data.start_step or None, default_hp_metric=False)
+    logger = open_curves(folder, name, data.start_step, show)
+    training_log = TrainingLog(folder, cfg.log_every, cfg.batch_size, logger)
     trainer = build_trainer(
         default_root_dir=folder,
         logger=logger,
-        callbacks=callbacks,
+        callbacks=[training_log, checkpoints, StopWhenAsked(notice, checkpoints), *bar],
         max_steps=steps,
         max_epochs=1,
         val_check_interval=val_every,
@@ -83,7 +110,7 @@ def fit(
         devices=cfg.devices,
         num_nodes=cfg.nodes,
         strategy=strategy,
-        plugins=[environment],
+        plugins=[environment, DurableCheckpointIO()],
         use_distributed_sampler=False,
         enable_checkpointing=False,
         enable_progress_bar=sys.stderr.isatty(),
@@ -109,5 +136,12 @@ def build_trainer(**options) -> lightning.Trainer:
 def quiet_lightning() -> None:
     """Silence advice that does not apply here; errors and our own messages stay."""
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    for text in ("does not have many workers", "LeafSpec", "isinstance.treespec", "ended before the epoch ended", "sync_dist=True"):
+    for text in (
+        "does not have many workers",
+        "LeafSpec",
+        "isinstance.treespec",
+        "ended before the epoch ended",
+        "sync_dist=True",
+        "srun. command is available",
+    ):
         warnings.filterwarnings("ignore", message=f".*{text}.*")
