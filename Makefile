@@ -12,6 +12,8 @@ RUNS    ?= runs
 RESULTS ?= results
 MODEL   ?= models/$(PROFILE)
 ARGS    ?=
+SWEEP   ?= $(notdir $(basename $(TABLE))).$(PROFILE).$(CORPUS)
+SLURM   ?=
 
 BIN  := $(VENV)/bin
 VENV_STAMP := $(VENV)/.created
@@ -22,7 +24,7 @@ TABLE_ARGS = "$(TABLE)" --profile "$(PROFILE)" --corpus "$(CORPUS)" --seeds "$(o
 RUN_ARGS   = --results "$(RESULTS)" $(if $(JOBS),--jobs "$(JOBS)")
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce-table reproduce-all model plan plan-all smoke test coverage lint types format notebooks docs figures tensorboard clean
+.PHONY: help setup reproduce-table reproduce-all slurm-table model plan plan-all smoke test test-slurm coverage lint types format notebooks docs figures tensorboard clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,6 +65,10 @@ plan-all: $(USER_STAMP) ## Show what reproduce-all would run and how much of it 
 plan: $(USER_STAMP) ## Show what reproduce-table would run and what is done already
 	@$(BIN)/elsa table plan $(TABLE_ARGS)
 
+slurm-table: $(USER_STAMP) ## Submit what TABLE needs to SLURM as job arrays (docs/slurm.md); SLURM=--dry-run only shows them
+	@$(BIN)/elsa sweep plan $(TABLE_ARGS) --name "$(SWEEP)"
+	@$(BIN)/elsa sweep submit "$(SWEEP)" --runs "$(RUNS)" $(if $(JOBS),--jobs "$(JOBS)") $(SLURM)
+
 smoke: PROFILE = smoke
 smoke: RESULTS = $(RUNS)/smoke-results
 smoke: reproduce-table ## The same on a toy scale, a minute: does everything run?
@@ -72,6 +78,9 @@ test: $(DEV_STAMP) ## Run the tests
 
 coverage: $(DEV_STAMP) ## Run the tests and report what they cover, by file (slower; build/coverage holds the pages)
 	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal --cov=elsa_lightning --cov-report=term --cov-report=html:build/coverage $(ARGS)
+
+test-slurm: $(DEV_STAMP) ## Run the tests that bring up a SLURM cluster on this machine (as root, Debian: docs/slurm.md); minutes
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slurm -rs tests/slurm $(ARGS)
 
 lint: $(DEV_STAMP) ## Check style and formatting
 	$(BIN)/ruff check .

@@ -19,6 +19,7 @@ from test_docs import model_folder, reader_folder  # noqa: F401 (fixtures)
 
 NOT_RUN = {
     "elsa table run": "trains for minutes to hours; .ci/run runs a table by `make smoke`",
+    "elsa sweep": "goes on with what planning has made, or submits; tests/bookkeeping/test_sweep_*.py, and tests/slurm on a real cluster",
     "elsa train": "trains; tests/stages and .ci/run do, at the smoke scale",
     "elsa model graphs": "traces two towers; tests/api/test_graphs.py does, of a small model",
     "elsa demo": "serves until it is stopped; tests/demo",
@@ -55,6 +56,9 @@ NOT_OURS = {
     "aac/bin/pip": "needs a network",
     "aac/bin/aac-metrics-download": "needs a network",
     "hf": "the hub's own program; needs a network",
+    "apt-get": "installs SLURM; .ci/run does",
+    "export": "starts a cluster; tests/slurm does",
+    "python": "stops a cluster; tests/slurm does",
 }
 """Programs that are not of this package."""
 

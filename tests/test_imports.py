@@ -13,6 +13,13 @@ FILES = sorted(SRC.rglob("*.py"))
 TORCH_FREE = {
     "schema",
     "schema_evaluation",
+    "schema_slurm",
+    "search_space",
+    "pending",
+    "typed_values",
+    "cli_sweep",
+    "cli_shards",
+    "cli_rooms_parts",
     "bootstrap",
     "checks_evaluation",
     "errors",
@@ -98,6 +105,17 @@ TORCH_FREE_PACKAGES = {
     "data.recorded",
     "data.trust",
     "search.index_folder",
+    "sweep.arrays",
+    "sweep.frozen",
+    "sweep.plan_file",
+    "sweep.queue",
+    "sweep.resources",
+    "sweep.script",
+    "sweep.shards",
+    "sweep.snapshot",
+    "sweep.status",
+    "sweep.submit",
+    "sweep.task",
 }
 
 _PLAIN = {"errors", "schema", "config", "atomic", "version", "weights"}

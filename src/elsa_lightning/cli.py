@@ -7,7 +7,7 @@ import contextlib
 import sys
 from collections.abc import Sequence
 
-from elsa_lightning import cli_bench, cli_config, cli_data, cli_demo, cli_index, cli_model, cli_rooms, cli_runs, cli_table
+from elsa_lightning import cli_bench, cli_config, cli_data, cli_demo, cli_index, cli_model, cli_rooms, cli_runs, cli_sweep, cli_table
 from elsa_lightning.errors import ElsaError
 from elsa_lightning.version import __version__
 
@@ -19,7 +19,7 @@ def parser() -> argparse.ArgumentParser:
     )
     root.add_argument("--version", action="version", version=f"elsa-lightning {__version__}")
     commands = root.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for module in (cli_table, cli_config, cli_runs, cli_model, cli_index, cli_demo, cli_data, cli_rooms, cli_bench):
+    for module in (cli_table, cli_sweep, cli_config, cli_runs, cli_model, cli_index, cli_demo, cli_data, cli_rooms, cli_bench):
         module.add(commands)
     return root
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from elsa_lightning.cli_config import DEFAULT_EXPERIMENT, add_overrides, load
 from elsa_lightning.cli_progress import progress_bar
+from elsa_lightning.cli_shards import shard
 
 SPLITS = ("train", "val", "test")
 
@@ -33,7 +34,7 @@ def add(group: Any) -> None:
     )
     render.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help="folder of all runs (default: runs)")
     render.add_argument("--workers", type=int, metavar="N", help="processes (default: one per processor; 0: none but this one)")
-    render.add_argument("--shard", type=_shard, metavar="I/N", help="do part I of N (from 1); --join makes one manifest of all parts")
+    render.add_argument("--shard", type=shard, metavar="I/N", help="do part I of N (from 1); --join makes one manifest of all parts")
     render.add_argument("--join", action="store_true", help="render nothing: make one manifest of all shards in DIR")
     render.add_argument("--rewrite-tasks", action="store_true", help="write rewrite-tasks.jsonl too, for `elsa data rewrite`")
     render.add_argument("--webdataset", action="store_true", help="write webdataset's tars too, below DIR/webdataset")
@@ -51,13 +52,6 @@ def add(group: Any) -> None:
     verify.add_argument("--bank", type=Path, metavar="DIR", help="a bank of the split's rooms, or a folder of banks by split")
     verify.add_argument("--data", type=Path, metavar="PATH", help="where the corpus lies now (default: where it was)")
     verify.set_defaults(command=_verify)
-
-
-def _shard(text: str) -> tuple[int, int]:
-    index, _, count = text.partition("/")
-    if not (index.isdigit() and count.isdigit() and 1 <= int(index) <= int(count)):
-        raise argparse.ArgumentTypeError(f"{text!r} is not I/N with I from 1 to N, such as 1/8")
-    return int(index), int(count)
 
 
 def _render(arguments: argparse.Namespace) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from elsa_lightning.cli_config import DEFAULT_EXPERIMENT, add_overrides, load
+from elsa_lightning.cli_shards import shard
 
 if TYPE_CHECKING:
     from elsa_lightning.captions.rewrite import Outcome, Progress
@@ -45,7 +46,7 @@ def add(group: Any) -> None:
     rewrite.add_argument("--cache", type=Path, metavar="FILE", help="where answers are kept (default: OUTPUT with .cache.jsonl)")
     rewrite.add_argument(
         "--shard",
-        type=_shard,
+        type=shard,
         metavar="I/N",
         help="do part I of N (from 1) and keep its answers beside the cache; then run without --shard to write OUTPUT from all parts",
     )
@@ -56,13 +57,6 @@ def add(group: Any) -> None:
     check.add_argument("file", type=Path, help='JSONL: {"caption": …, "words": {"direction": "left", …}, "rewrite": …}')
     check.add_argument("--json", action="store_true", help="print the figures and faults as JSON")
     check.set_defaults(command=_verify)
-
-
-def _shard(text: str) -> tuple[int, int]:
-    index, _, count = text.partition("/")
-    if not (index.isdigit() and count.isdigit() and 1 <= int(index) <= int(count)):
-        raise argparse.ArgumentTypeError(f"{text!r} is not I/N with I from 1 to N, such as 1/8")
-    return int(index), int(count)
 
 
 def _tasks(arguments: argparse.Namespace) -> int:

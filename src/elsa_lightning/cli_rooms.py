@@ -8,6 +8,7 @@ from typing import Any
 
 from elsa_lightning import cli_rooms_import
 from elsa_lightning.cli_config import DEFAULT_EXPERIMENT, add_overrides, load
+from elsa_lightning.cli_shards import shard
 
 SPLITS = ("train", "val", "test")
 FIGURES = (".png", ".pdf", ".svg")
@@ -27,6 +28,8 @@ def add(commands: Any) -> None:
     _add_experiment(bank)
     bank.add_argument("--count", type=int, help="number of rooms (default: the experiment's rooms.train, .val or .test)")
     bank.add_argument("--overwrite", action="store_true", help="replace a bank that is there")
+    bank.add_argument("--shard", type=shard, metavar="I/N", help="simulate part I of N (from 1) beside the folder; then --join N")
+    bank.add_argument("--join", type=int, metavar="N", help="simulate nothing: make the bank of its N parts, and remove these")
     bank.set_defaults(command=_bank)
 
     cli_rooms_import.add(group)
@@ -86,6 +89,11 @@ def _bank(arguments: argparse.Namespace) -> None:
     from elsa_lightning.rooms_report import bank_lines
 
     cfg = load(arguments).experiment
+    if arguments.shard or arguments.join is not None:
+        from elsa_lightning.cli_rooms_parts import part_command
+
+        part_command(arguments, cfg)
+        return
     count = getattr(cfg.rooms, arguments.split) if arguments.count is None else _positive(arguments.count, "--count")
     rooms = dataclasses.replace(cfg.rooms, **{arguments.split: count})
 

@@ -68,7 +68,8 @@ def _show(arguments: argparse.Namespace) -> None:
     print(describe(load_table(find_table(arguments.table))))
 
 
-def _make_plan(arguments: argparse.Namespace) -> Any:
+def make_plan(arguments: argparse.Namespace) -> Any:
+    """The plan of the table, profile, corpus, seeds and rows that the command line names."""
     from elsa_lightning.corpora import content_hash
     from elsa_lightning.table_file import find_table, load_table
     from elsa_lightning.tables import parse_seeds, plan
@@ -98,7 +99,7 @@ def _plan(arguments: argparse.Namespace) -> int | None:
         from elsa_lightning.cli_table_all import plan_command
 
         return plan_command(arguments)
-    made = _make_plan(arguments)
+    made = make_plan(arguments)
     users: dict[str, list[str]] = {}
     for (row, seed), stages in made.runs.items():
         for ref in stages:
@@ -117,11 +118,11 @@ def _run(arguments: argparse.Namespace) -> int:
 
         return run_command(arguments)
     jobs = jobs_of(arguments)
-    made = _make_plan(arguments)
+    made = make_plan(arguments)
     link_curves(made, arguments.runs)
     outcome = Scheduler(made.stages, arguments.runs, jobs).run()
     tell_outcome(outcome)
-    _write_report(made, arguments)
+    write_report(made, arguments)
     return outcome.exit_code
 
 
@@ -153,11 +154,12 @@ def _report(arguments: argparse.Namespace) -> int | None:
         from elsa_lightning.cli_table_all import report_command
 
         return report_command(arguments)
-    _write_report(_make_plan(arguments), arguments)
+    write_report(make_plan(arguments), arguments)
     return None
 
 
-def _write_report(made: Any, arguments: argparse.Namespace) -> None:
+def write_report(made: Any, arguments: argparse.Namespace) -> None:
+    """Write the report of what a plan has done, and print it."""
     from elsa_lightning.report_publish import publish
     from elsa_lightning.report_terminal import print_report
 

@@ -14,11 +14,16 @@ from typing import Any
 PACKAGES = ("torch", "lightning", "transformers", "torchmetrics", "torchaudio", "omegaconf", "numpy")
 """Packages whose versions stand in every result."""
 
+COMMIT_FILE = "COMMIT"
+"""In a snapshot of the package (`sweep.snapshot`): the commit that it was taken of."""
+
 
 @lru_cache
 def commit() -> str:
-    """The commit of the package's code, with `+` where files differ from it; empty outside a checkout."""
+    """The commit of the package's code, with `+` where files differ from it; empty outside a checkout. A snapshot knows its own."""
     folder = Path(__file__).resolve().parent
+    if (folder / COMMIT_FILE).is_file():
+        return (folder / COMMIT_FILE).read_text().strip()
     head = _output(["git", "-C", str(folder), "rev-parse", "--short=10", "HEAD"])
     changed = _output(["git", "-C", str(folder), "status", "--porcelain", "--untracked-files=no", "--", str(folder)])
     return head + ("+" if head and changed else "")

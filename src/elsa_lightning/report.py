@@ -45,6 +45,8 @@ def collect(plan: Plan, runs: Path, corpora: Iterable[dict[str, Any]] = ()) -> d
     """
     raw = {key: _metrics(stages, runs) for key, stages in plan.runs.items()}
     rows = [_row(plan, row, raw, runs) for row in plan.table.rows]
+    if table_order := plan.table.order_by:
+        rows = _best_first(rows, plan.table.column(table_order))
     scaled = {c.key: {r["id"]: r["cells"][c.key]["values"] for r in rows if r["run"]} for c in plan.table.columns}
     return {
         "table": plan.table.table,
@@ -65,6 +67,17 @@ def collect(plan: Plan, runs: Path, corpora: Iterable[dict[str, Any]] = ()) -> d
         "notes": [*plan.table.notes, *_blind_to_elevation(plan, rows), *_absent(plan, raw), *_lacking(plan)],
         "reading": plan.table.reading,
     }
+
+
+def _best_first(rows: list[dict[str, Any]], column: Column) -> list[dict[str, Any]]:
+    """Rows by their mean in a column; those without one last, in their order."""
+    sign = -1 if column.better == "higher" else 1
+
+    def place(row: dict[str, Any]) -> tuple[bool, float]:
+        mean = row["cells"].get(column.key, {}).get("mean") if row["run"] else None
+        return mean is None, 0.0 if mean is None else sign * mean
+
+    return sorted(rows, key=place)
 
 
 def _claim(plan: Plan, claim: Claim, scaled: dict[str, dict[str, dict[str, float]]], runs: Path) -> dict[str, Any]:

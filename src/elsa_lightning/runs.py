@@ -1,6 +1,6 @@
 """Run folders: `runs/<stage>/<fingerprint>/`, named by what produced them. Imports no torch.
 
-config.yaml   stage, fingerprint, parents, corpus_hash and the full resolved experiment: enough to run the stage again
+config.yaml   stage, fingerprint, parents, corpus_hash, the full resolved experiment and its layout in a job: enough to run it again
 meta.json     commit, versions, hardware, attempts with their durations
 log.txt       what the stage printed
 status.json   progress of the attempt that is under way
@@ -16,7 +16,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -116,8 +116,14 @@ class RunConfig:
     experiment: Experiment
 
 
-def prepare(ref: StageRef, runs: Path) -> Run:
-    """The folder of a planned stage, with its config.yaml (the newest plan's, unless the run is done)."""
+def prepare(ref: StageRef, runs: Path, layout: tuple[int, int] | None = None) -> Run:
+    """The folder of a planned stage, with its config.yaml (the newest plan's, unless the run is done).
+
+    Args:
+        ref: the stage.
+        runs: folder of all runs.
+        layout: nodes and devices per node that this stage has, whatever the experiment says of all (`trainer.nodes`, `.devices`).
+    """
     from omegaconf import OmegaConf
 
     from elsa_lightning.config import to_dict
@@ -130,6 +136,7 @@ def prepare(ref: StageRef, runs: Path) -> Run:
         "fingerprint": ref.fingerprint,
         "parents": {name: f"../../{name}/{mark}" for name, mark in ref.parents.items()},
         "corpus_hash": ref.corpus_hash,
+        **({"layout": list(layout)} if layout else {}),
         "experiment": to_dict(ref.experiment),
     }
     with disk_faults(run.folder):
@@ -154,6 +161,9 @@ def read_config(folder: Path | str) -> RunConfig:
         raise RunError(f"{shown_path(folder / 'config.yaml')} lacks {', '.join(sorted(missing))}", "plan the run again: elsa table run …")
     parents = {name: (folder / path).resolve() for name, path in content["parents"].items()}
     experiment = from_dict(content["experiment"], shown_path(folder / "config.yaml"))
+    if "layout" in content:
+        nodes, devices = content["layout"]
+        experiment = replace(experiment, trainer=replace(experiment.trainer, nodes=nodes, devices=devices))
     return RunConfig(content["stage"], content["fingerprint"], parents, content.get("corpus_hash", ""), experiment)
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from elsa_lightning.atomic import NEARLY_FULL_GB, disk_faults, free_gb
 from elsa_lightning.lifetime import PARENT, Stopped, listening
 from elsa_lightning.locks import Held, holder_of
+from elsa_lightning.pending import wanted
 from elsa_lightning.provenance import cores
 from elsa_lightning.ranks import RANKED, require_accelerator, require_single_scheduler, srun_of
 from elsa_lightning.requeue import BELOW, after_stop, decides
@@ -127,18 +128,11 @@ class Scheduler:
 
     def _skip_finished(self) -> None:
         """What is done is skipped, and so is what only it would have needed."""
-        wanted: set[str] = set()
-        for name in reversed(self._waiting):
-            ref = self.stages[name]
-            children = [r for r in self.stages.values() if (ref.stage, ref.fingerprint) in r.parents.items()]
-            if Run(self.runs / name).done:
-                self.outcome.done.append(name)
-            elif not children or any(child.run_id in wanted for child in children):
-                wanted.add(name)
-        self.outcome.done.reverse()
+        parents = {name: [f"{stage}/{mark}" for stage, mark in ref.parents.items()] for name, ref in self.stages.items()}
+        left = wanted(parents, lambda name: Run(self.runs / name).done)
+        self.outcome.done, self._waiting = left.done, left.wanted
         if self.outcome.done:
             self._watcher.line(f"{len(self.outcome.done)} of {len(self.stages)} stages are done already")
-        self._waiting = [name for name in self._waiting if name in wanted]
 
     def _start_ready(self) -> None:
         for name in list(self._waiting):

@@ -44,6 +44,8 @@ def check(table: Table, source: str) -> None:
         raise ConfigError(f"{source}: the table is called `{table.table}`, its file `{table.path.name}`", "give both the same name")
     known(table.kind, KINDS, "kind")
     known(table.stage, PRODUCERS if table.kind == "facts" else ENDS, "stage")
+    if table.order_by:
+        known(table.order_by, columns, "order_by: column")
     for name in table.figures:
         known(name, FIGURES, "figure")
     for column in table.columns:

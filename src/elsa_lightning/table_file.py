@@ -5,17 +5,15 @@ Figures of the paper, claims' tolerances and floors are written in the unit that
 
 from __future__ import annotations
 
-import dataclasses
-import typing
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from itertools import product
 from pathlib import Path
 from typing import Any
 
-from elsa_lightning.config import TYPE_WORDS, did_you_mean, type_name
+from elsa_lightning.config import did_you_mean
 from elsa_lightning.errors import ConfigError
 from elsa_lightning.layers import BASE, base_paths, flatten, read_yaml, shown_path
+from elsa_lightning.search_space import PARTS, multiply
+from elsa_lightning.typed_values import typed
 
 
 @dataclass(frozen=True)
@@ -115,6 +113,8 @@ class Table:
     """Stage whose metrics.json the table shows, one of `stages_plan.ENDS`."""
     reading: str = ""
     """How to read the table, for results/README.md. `[[row key]]` stands for the measured cell: prose holds no other figures of ours."""
+    order_by: str = ""
+    """Column by whose mean the report orders the rows, the best first; empty: as they are written."""
     figures: list[str] = field(default_factory=list)
     """Figures to draw beside it, names of `table_checks.FIGURES`."""
 
@@ -170,66 +170,9 @@ def load_table(path: Path | str) -> Table:
     bases = base_paths(content.pop(BASE, []), path)
     if len(bases) != 1:
         raise ConfigError(f"{source}: `{BASE}` must name one experiment file", f"write `{BASE}: ../experiments/elsa.yaml`")
-    grid = content.pop("grid", None) or {}
+    search = {name: content.pop(name, None) for name in PARTS}
     common = flatten(content.pop("common", None) or {}, f"{source} (common)")
-    content["rows"] = _with_grid(content.get("rows") or [], grid, source)
-    table = _typed(Table, {"common": common, **content, BASE: bases[0], "path": path}, source)
+    content["rows"] = multiply(content.get("rows") or [], search, source)
+    table = typed(Table, {"common": common, **content, BASE: bases[0], "path": path}, source)
     check(table, source)
     return table
-
-
-def _with_grid(rows: list[Any], grid: Mapping[str, Any], source: str) -> list[Any]:
-    """Every row once for each combination of the grid's values."""
-    if not grid:
-        return rows
-    axes = flatten(grid, f"{source} (grid)")
-    if not all(isinstance(values, list) and values for values in axes.values()):
-        raise ConfigError(f"{source}: every key of `grid` needs a list of values", "write `grid: {optim.lr: [1e-4, 1e-3]}`")
-    many = []
-    for row in rows or [{"id": "grid", "label": ""}]:
-        for point in product(*axes.values()):
-            chosen = dict(zip(axes, point, strict=True))
-            words = [f"{key.rpartition('.')[2]}={value}" for key, value in chosen.items()]
-            label = ", ".join([*([row["label"]] if row.get("label") else []), *words])
-            overrides = flatten(row.get("overrides") or {}, source) | chosen
-            many.append({**row, "id": "_".join([row["id"], *words]), "label": label, "overrides": overrides})
-    return many
-
-
-def _typed(cls: type, content: Any, where: str) -> Any:
-    """A dataclass from a mapping; every fault names the place."""
-    if not isinstance(content, Mapping):
-        raise ConfigError(f"{where} is {content!r}, not a mapping", f"its keys: {', '.join(f.name for f in dataclasses.fields(cls))}")
-    hints, known = typing.get_type_hints(cls), {f.name: f for f in dataclasses.fields(cls)}
-    for key in content:
-        if key not in known:
-            raise ConfigError(f"{where}: there is no key `{key}`{did_you_mean(str(key), known)}", f"keys: {', '.join(known)}")
-    absent = [f.name for f in known.values() if f.name not in content and f.default is f.default_factory is dataclasses.MISSING]
-    if absent:
-        raise ConfigError(f"{where} lacks {', '.join(f'`{name}`' for name in absent)}", "add it")
-    return cls(**{key: _value(hints[key], value, f"{where}: `{key}`") for key, value in content.items() if value is not None})
-
-
-def _value(hint: Any, value: Any, where: str) -> Any:
-    arguments = typing.get_args(hint)
-    if dataclasses.is_dataclass(hint):
-        name = value.get("id") if isinstance(value, Mapping) else None
-        return _typed(hint, value, f"{where} {name}" if name else where)
-    if typing.get_origin(hint) is list:
-        if not isinstance(value, list):
-            raise ConfigError(f"{where} is {value!r}, not a list", "write `- …` lines")
-        return [_value(arguments[0], item, f"{where} {i + 1}") for i, item in enumerate(value)]
-    if typing.get_origin(hint) is dict:
-        if not isinstance(value, Mapping):
-            raise ConfigError(f"{where} is {value!r}, not a mapping", "write `key: value` lines")
-        if dataclasses.is_dataclass(arguments[1]):
-            return {key: _value(arguments[1], item, f"{where} {key}") for key, item in value.items()}
-        return flatten(value, where)
-    allowed = arguments or (hint,)
-    if float in allowed and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
-    if (isinstance(value, bool) and bool not in allowed) or not isinstance(value, allowed):
-        raise ConfigError(
-            f"{where} is {value!r}, not {' or '.join(TYPE_WORDS.get(type_name(t), 'a path') for t in allowed)}", "mend the file"
-        )
-    return value

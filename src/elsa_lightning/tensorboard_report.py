@@ -69,10 +69,13 @@ def _scalar(tag: str, value: float) -> Any:
 def _hparams(report: dict[str, Any], row: dict[str, Any], seed: str) -> Any:
     from tensorboard.plugins.hparams.summary_v2 import hparams_pb
 
-    keys = sorted({key for r in report["rows"] for key in r["overrides"]})
-    values = {key: _plain(row["overrides"].get(key, "as base")) for key in keys}
+    runs = [r["overrides"] for r in report["rows"] if r["run"]]
+    values = {
+        key: _plain(row["overrides"].get(key, "as base"), [one.get(key) for one in runs]) for key in sorted({k for r in runs for k in r})
+    }
     return hparams_pb({"row": row["id"], "seed": int(seed), **values}, trial_id=f"{row['id']}.{seed}")
 
 
-def _plain(value: Any) -> str:
-    return str(value)
+def _plain(value: Any, of_all: list[Any]) -> str | float:
+    """A number where every row has one, so that TensorBoard draws an axis of it; else words."""
+    return float(value) if all(isinstance(one, int | float) and not isinstance(one, bool) for one in of_all) else str(value)

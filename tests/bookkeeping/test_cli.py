@@ -120,7 +120,7 @@ def test_failures_are_printed_even_where_the_report_cannot_be_written(main, monk
 
     outcome = Outcome(failed={"train/ab": "the loss is not finite"}, blocked={"embed/cd": "train/ab"})
     monkeypatch.setattr("elsa_lightning.scheduler.Scheduler.run", lambda scheduler: outcome)
-    monkeypatch.setattr("elsa_lightning.cli_table._write_report", fail)
+    monkeypatch.setattr("elsa_lightning.cli_table.write_report", fail)
     code, out, error = main("table", "run", "zero_shot_attributes", "--profile", "smoke", "--seeds", "1", "--jobs", "1")
     assert code == 3 and "FAILED train/ab\nthe loss is not finite" in out and "not run: embed/cd" in out
     assert "no room for the report" in error
@@ -134,7 +134,8 @@ def named_commands():
             group, *rest = re.split(r"\s{2,}", text)[0].split()
             choices = [word for i, word in enumerate(rest) if rest[max(0, i - 1)] == "|" or rest[i + 1 : i + 2] == ["|"]]
             for choice in [word for word in choices if word != "|"] or rest[:1] or [""]:
-                options = [word for word in rest if word.startswith("--") and "|" not in rest]
+                own = rest[: rest.index("--")] if "--" in rest else rest  # what follows is another command's
+                options = [word.partition("=")[0] for word in own if word.startswith("--") and "|" not in rest]
                 yield pytest.param(group, choice, options, id=f"{path.name}: {group} {choice}")
 
 

@@ -30,7 +30,7 @@ from elsa_lightning.schema import RoomsConfig
 _TENSORS, _MANIFEST = "bank.safetensors", "manifest.json"
 _FORMAT = 2
 _REBUILD = "delete the folder and build the bank again"
-_BATCH = 64
+BATCH = 64
 MEASURED = "measured"
 """Key of a bank's source: its measured rows, which follow the simulated ones from row `first` on (0: all are measured)."""
 
@@ -227,7 +227,9 @@ def _hash(tensors: dict[str, Tensor], sample_rate: int) -> str:
     return digest.hexdigest()
 
 
-def build_bank(rooms: RoomsConfig, sample_rate: int, split: str, progress: Callable[[int, int], None] | None = None) -> RoomBank:
+def build_bank(
+    rooms: RoomsConfig, sample_rate: int, split: str, progress: Callable[[int, int], None] | None = None, rows: range | None = None
+) -> RoomBank:
     """Draw, render and measure one split's rooms.
 
     The labels are those of the rendered responses: a T30 may leave the drawn range a little, and says so.
@@ -237,6 +239,7 @@ def build_bank(rooms: RoomsConfig, sample_rate: int, split: str, progress: Calla
         sample_rate: Hz.
         split: train, val or test.
         progress: called with (rooms done, rooms in all) after each batch.
+        rows: numbers of the rooms; None: all (`bank_parts`).
 
     Returns:
         The bank, on the CPU.
@@ -244,8 +247,9 @@ def build_bank(rooms: RoomsConfig, sample_rate: int, split: str, progress: Calla
     Raises:
         DataError: a label of a room is not finite: no T30 can be read off a response that does not decay.
     """
-    total = getattr(rooms, split)
-    scene = split_rooms(rooms, split, range(total), sample_rate)
+    rows = range(getattr(rooms, split)) if rows is None else rows
+    total = len(rows)
+    scene = split_rooms(rooms, split, rows, sample_rate)
     render = engine_of(rooms)
     if rooms.engine == "pyroomacoustics_images":
         from elsa_lightning.acoustics.engine_pyroomacoustics import check_images
@@ -254,10 +258,10 @@ def build_bank(rooms: RoomsConfig, sample_rate: int, split: str, progress: Calla
     rir = torch.empty(total, 4, round(rooms.rir_s * sample_rate), dtype=torch.float16)
     scale, labels = torch.empty(total), {name: torch.empty(total) for name in LABELS}
     octaves = torch.empty(total, len(usable_bands(rooms.bands_hz, sample_rate)))
-    for start in range(0, total, _BATCH):
-        part = slice(start, min(start + _BATCH, total))
+    for start in range(0, total, BATCH):
+        part = slice(start, min(start + BATCH, total))
         response, measured = render(scene.select(part), rooms, sample_rate, octaves=True)
-        _check_finite(measured, split, start)
+        _check_finite(measured, split, rows[start])
         piece = RoomBank.of(scene.select(part), response, measured, sample_rate, {})
         rir[part], scale[part], octaves[part] = piece.samples, piece.scale, piece.octave_t30_s
         for name in LABELS:

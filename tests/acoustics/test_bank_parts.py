@@ -1,0 +1,69 @@
+"""A bank simulated in parts is the bank simulated at once."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from elsa_lightning.acoustics import bank, bank_parts
+from elsa_lightning.acoustics.bank import RoomBank, build_bank
+from elsa_lightning.acoustics.bank_parts import build_part, join_parts, part_folder, rows_of_part
+from elsa_lightning.cli import main
+from elsa_lightning.errors import DataError
+
+SMALL = ["--profile", "smoke", "--set", "rooms.rir_s=0.2"]
+
+
+@pytest.mark.parametrize("total", [1, 63, 64, 65, 640, 1000])
+@pytest.mark.parametrize("count", [1, 2, 3, 7, 20])
+def test_parts_are_whole_batches_that_cover_all_rooms_once(total, count):
+    parts = [rows_of_part(total, index, count) for index in range(1, count + 1)]
+    assert [row for part in parts for row in part] == list(range(total))
+    assert all(part.start % 64 == 0 for part in parts)
+
+
+@pytest.fixture(scope="module")
+def in_parts(rooms, tmp_path_factory):
+    """Five rooms in three parts of batches of two, and in one piece."""
+    folder, five = tmp_path_factory.mktemp("parts") / "bank", dataclasses.replace(rooms, train=5)
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (bank, bank_parts):
+            patch.setattr(module, "BATCH", 2)
+        for index in (3, 1, 2):
+            build_part(five, 16000, "train", index, 3).save(part_folder(folder, index, 3))
+        yield folder, five, build_bank(five, 16000, "train")
+
+
+def test_the_joined_bank_is_the_whole_one_bit_for_bit(in_parts):
+    folder, rooms, whole = in_parts
+    joined = join_parts(folder, rooms, "train", 3)
+    assert joined.content_hash == whole.content_hash and joined.source == whole.source
+    assert [len(RoomBank.load(part_folder(folder, index, 3))) for index in (1, 2, 3)] == [2, 2, 1]
+
+
+def test_missing_and_foreign_parts_are_refused(in_parts, rooms):
+    folder, five, _ = in_parts
+    with pytest.raises(DataError, match="part-1-of-5"):
+        join_parts(folder.with_name("bank"), dataclasses.replace(rooms, train=50), "train", 5)
+    kept = part_folder(folder, 2, 3).rename(folder.with_name("kept"))
+    other = dataclasses.replace(five, seed=1)
+    build_part(other, 16000, "train", 2, 3).save(part_folder(folder, 2, 3))
+    with pytest.raises(DataError, match="is no part 2 of 3 of this bank"):
+        join_parts(folder, five, "train", 3)
+    for path in sorted(part_folder(folder, 2, 3).iterdir()):
+        path.unlink()
+    part_folder(folder, 2, 3).rmdir()
+    kept.rename(part_folder(folder, 2, 3))
+
+
+def test_the_command_line_makes_parts_once_and_joins_them(tmp_path, capsys):
+    words = ["rooms", "bank", str(tmp_path / "bank"), "--split", "val", "--count", "2", *SMALL]
+    assert main([*words, "--shard", "1/2"]) == 0 and "no rooms" in capsys.readouterr().out  # one batch: the second part has it
+    assert main([*words, "--join", "2"]) == DataError.exit_code
+    assert main([*words, "--shard", "2/2"]) == 0
+    assert main([*words, "--shard", "2/2"]) == 0 and "is there" in capsys.readouterr().out
+    assert main([*words, "--join", "2"]) == 0 and main(words) == 2  # it is there now
+    assert [path.name for path in tmp_path.iterdir()] == ["bank"]
+    assert main(["rooms", "bank", str(tmp_path / "whole"), *words[3:]]) == 0
+    joined, whole = (RoomBank.load(tmp_path / name) for name in ("bank", "whole"))
+    assert joined.content_hash == whole.content_hash and torch.equal(joined.samples, whole.samples)
