@@ -67,14 +67,15 @@ def _line(table: Table, made: Plan, users: Counter[str], results: Path) -> list[
 
 
 def reports(table: str, results: Path) -> list[tuple[str, dict[str, Any]]]:
-    """`<profile> <corpus>` and the report, of those with the table's own seeds and values."""
-    found = []
-    for path in sorted(results.glob(f"{table}.*.json")):
+    """`<profile> <corpus>` and the report with the table's own seeds and rows; where there is none, that of some seeds or some rows."""
+    found: dict[str, dict[str, Any]] = {}
+    for path in sorted(results.glob(f"{table}.*.json"), key=lambda one: (one.stem.count("."), one.stem)):
         words = path.stem.split(".")
-        report = read_json(path) if len(words) == 3 else None
-        if isinstance(report, dict) and "columns" in report:
-            found.append((f"{words[1]} {words[2]}", report))
-    return found
+        report = read_json(path)
+        if isinstance(report, dict) and "columns" in report and not report["overrides"]:
+            part = ", some rows" if any(word.startswith("rows-") for word in words) else ""
+            found.setdefault(f"{words[1]} {words[2]}{part}", report)
+    return list(found.items())
 
 
 def _status(name: str, report: dict[str, Any]) -> str:

@@ -281,7 +281,10 @@ class Elsa:
         Args:
             sounds: as in `embed_audio`; mono sounds have no place to tell.
             beam: beams of the search, 1: greedy; None: as many as the captioner's own setting.
-            rate, layout, hop_s, trim: as in `embed_audio`.
+            rate: as in `embed_audio`.
+            layout: as in `embed_audio`.
+            hop_s: as in `embed_audio`.
+            trim: as in `embed_audio`.
 
         Raises:
             ConfigError: the model has no captioner, or `beam` is less than 1.
