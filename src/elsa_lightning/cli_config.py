@@ -40,11 +40,17 @@ def overrides_of(arguments: argparse.Namespace) -> list[str]:
     Raises:
         ConfigError: `--data` with a corpus that has no place on disk.
     """
+    from elsa_lightning.config import did_you_mean
     from elsa_lightning.errors import ConfigError
 
     words = [f"data.corpus.name={arguments.corpus}"] if arguments.corpus else []
     if arguments.data:
         place = {"esc50": "root", "manifest": "path"}.get(arguments.corpus or "")
+        if place is None and arguments.corpus not in (None, "foley"):
+            known = ("foley", "esc50", "manifest")
+            raise ConfigError(
+                f"there is no corpus {arguments.corpus}{did_you_mean(arguments.corpus, known)}", f"corpora: {', '.join(known)}"
+            )
         if place is None:
             lack = f"--data {arguments.data}: the corpus {arguments.corpus or 'foley'} needs no data"
             raise ConfigError(lack, "add --corpus esc50 or --corpus manifest")

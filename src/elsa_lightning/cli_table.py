@@ -189,4 +189,4 @@ def _export(arguments: argparse.Namespace) -> None:
         print(text, end="")
     else:
         write_text(arguments.out, text)
-        print(f"written: {arguments.out}")
+        print(f"written: {arguments.out}, from {path}")

@@ -64,7 +64,7 @@ def collect(plan: Plan, runs: Path, corpora: Iterable[dict[str, Any]] = ()) -> d
         "rows": rows,
         "claims": [_claim(plan, claim, scaled, runs) for claim in plan.table.claims],
         "floors": _floors(plan, scaled, raw),
-        "notes": [*plan.table.notes, *_blind_to_elevation(plan, rows), *_absent(plan, raw), *_lacking(plan)],
+        "notes": [*_of_smoke(plan), *plan.table.notes, *_blind_to_elevation(plan, rows), *_absent(plan, raw), *_lacking(plan)],
         "reading": plan.table.reading,
     }
 
@@ -200,6 +200,11 @@ def _floors(plan: Plan, scaled: dict[str, dict[str, dict[str, float]]], raw: dic
             bars = {seed: floor.value * factor for seed, factor in factors.items() if factor is not None}
         floors.append(dataclasses.asdict(floor) | floor_verdict(floor, values, bars, [str(seed) for seed in plan.seeds]))
     return floors
+
+
+def _of_smoke(plan: Plan) -> list[str]:
+    """What a report of the smoke profile must say first."""
+    return ["⚠ Profile smoke tries whether everything runs: its figures, claims and floors mean nothing."] * (plan.profile == "smoke")
 
 
 def _blind_to_elevation(plan: Plan, rows: list[dict[str, Any]]) -> list[str]:

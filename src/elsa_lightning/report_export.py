@@ -72,7 +72,8 @@ def report_path(name: str, folder: Path, profile: str, corpus: str) -> Path:
         return Path(name)
     path, known = folder / f"{name}.{profile}.{corpus}.json", [one.stem for one in sorted(folder.glob("*.json"))]
     if not path.exists():
-        remedy = f"make it with `elsa table report {name}`; there are: {', '.join(known) or 'none'}"
+        there = ", ".join(known) or "none"
+        remedy = f"make it with `elsa table report {name} --profile {profile}`, or name one as {folder}/NAME.json; there are: {there}"
         raise ConfigError(f"there is no report {path}{did_you_mean(path.stem, known)}", remedy)
     return path
 

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import stat
 
 import numpy as np
 import pytest
@@ -36,6 +37,12 @@ def test_a_folder_is_the_model(model, folder, tmp_path):
     for name in names:
         assert (tmp_path / "second" / name).read_bytes() == (folder / name).read_bytes()
     assert identity(folder) == identity(tmp_path / "second")
+
+
+def test_colleagues_may_read_the_weights(folder):
+    """safetensors writes files that their owner alone can read."""
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir() if path.is_file()}
+    assert modes["model.safetensors"] == modes["config.json"]
 
 
 def test_reading_leaves_the_callers_random_numbers_alone(folder):

@@ -84,6 +84,7 @@ def test_config_show_names_sources(main):
         ("config show --corpus esc50", "data.corpus.root"),
         ("config show --corpus foly", "did you mean `foley`"),
         ("config show --data here", "needs no data"),
+        ("config show --corpus esc5 --data here", "there is no corpus esc5; did you mean `esc50`?"),
         ("config explain sed", "did you mean `seed`"),
         ("table show spatial_brunch", "did you mean `spatial_branch`"),
         ("table run spatial_branch --jobs 0", "--jobs"),

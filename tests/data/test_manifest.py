@@ -77,6 +77,8 @@ def test_a_manifest_that_is_not_utf_8_is_named(tmp_path):
 def test_missing_and_empty_manifest(tmp_path):
     with pytest.raises(DataError, match="does not exist"):
         read_manifest(tmp_path / "none.jsonl")
+    with pytest.raises(DataError, match="is a folder"):
+        read_manifest(tmp_path)
     (tmp_path / "m.jsonl").write_text("\n")
     with pytest.raises(DataError, match="has no clips"):
         read_manifest(tmp_path / "m.jsonl")

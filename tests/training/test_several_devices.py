@@ -313,3 +313,13 @@ def test_more_devices_than_validation_clips_are_refused():
     data._rank_and_world = lambda: (0, 6)
     with pytest.raises(ConfigError, match="5 val examples cannot be shared among 6 devices"):
         data.val_dataloader()
+
+
+def test_a_corpus_without_validation_clips_is_told_what_it_lacks():
+    cfg, banks, corpus = open_parts()
+    records = corpus.records
+    corpus.records = lambda split: [] if split == "val" else records(split)
+    data = SpatialAudioText(cfg, corpus, banks, build_tokenizer(cfg.model.text))
+    with pytest.raises(DataError, match="has no val clips") as found:
+        data.val_dataloader()
+    assert '"split": "val"' in found.value.remedy

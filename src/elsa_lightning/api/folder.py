@@ -155,6 +155,8 @@ def write_into(parts: Parts, folder: Path) -> None:
 def _save(module: nn.Module, path: Path) -> None:
     """Every weight; those that two places share twice."""
     save_file({name: value.detach().cpu().contiguous().clone() for name, value in module.state_dict().items()}, path, {"format": "pt"})
+    os.umask(mask := os.umask(0))
+    path.chmod(0o666 & ~mask)  # safetensors writes a file that its owner alone can read, and models are shared
 
 
 def contents(parts: Parts) -> dict[str, Any]:

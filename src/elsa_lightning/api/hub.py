@@ -54,7 +54,7 @@ def _from_hub(name: str, revision: str | None) -> Path:
             return found
     except _faults():
         pass
-    remedy = f"on a machine with a network: `hf download {name} --local-dir DIR`; copy DIR here and name it"
+    remedy = f"on a machine with a network: `hf download {name} --local-dir DIR`; copy DIR here and name it; `make model` trains your own"
     if reason := why_unreachable(name):
         raise DataError(f"{name} is neither a folder nor in the local cache, and {reason}", remedy)
     try:

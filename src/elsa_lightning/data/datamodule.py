@@ -35,7 +35,7 @@ from elsa_lightning.data.sampling import EvaluationBatchSampler, KeyedBatchSampl
 from elsa_lightning.data.spatialize import Spatializer
 from elsa_lightning.data.turning import draw_turns, turn_features, turn_labels
 from elsa_lightning.data.types import PROBE, AudioTextBatch
-from elsa_lightning.errors import ConfigError, ElsaError
+from elsa_lightning.errors import ConfigError, DataError, ElsaError
 from elsa_lightning.features import Features, FrontEnd
 from elsa_lightning.schema import Experiment, TrainerConfig
 
@@ -204,6 +204,9 @@ class SpatialAudioText(lightning.LightningDataModule):
 
     def _every_item(self, split: str) -> Sampler:
         items, (rank, world) = len(self.dataset(split)), self._rank_and_world()
+        if not items:
+            remedy = f'give some of its clips "split": "{split}"; a tenth of the training clips will do'
+            raise DataError(f"corpus '{self.corpus.name}' has no {split} clips", remedy)
         if items < world:  # a rank without any would skip the evaluation in which the others wait for it
             raise ConfigError(f"{items} {split} examples cannot be shared among {world} devices", f"use at most {items} devices")
         return EvaluationBatchSampler(items, self.cfg.evaluation.batch_size, rank, world)

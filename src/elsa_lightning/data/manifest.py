@@ -134,6 +134,11 @@ def must_exist(path: pathlib.Path) -> None:
     """Raises:
     DataError: it does not.
     """
+    if path.is_dir():
+        remedy = (
+            "name its JSONL or Parquet file; `elsa data prepare` writes one for known corpora, docs/datasets.md tells what its lines hold"
+        )
+        raise DataError(f"manifest {path} is a folder", remedy)
     if not path.is_file():
         raise DataError(f"manifest {path} does not exist", "set data.corpus.path to a JSONL or Parquet file with one clip a line")
 
