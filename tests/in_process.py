@@ -3,6 +3,8 @@ import of torch and Lightning, and a run has seven."""
 
 from pathlib import Path
 
+import torch
+
 from elsa_lightning.config import load_experiment
 from elsa_lightning.corpora import content_hash
 from elsa_lightning.runs import perform, prepare
@@ -15,6 +17,11 @@ ROOT = Path(__file__).parents[1]
 def train_here(runs: Path, *overrides: str) -> None:
     """Every stage of the paper's experiment at the smoke profile, one after another, from rooms to metrics."""
     experiment = load_experiment(ROOT / "experiments/elsa.yaml", profile="smoke", overrides=list(overrides)).experiment
-    for ref in plan_run(experiment, content_hash(experiment.data.corpus)):
-        prepare(ref, runs)
-        perform(runs / ref.run_id, execute)
+    threads = torch.get_num_threads()
+    try:
+        for ref in plan_run(experiment, content_hash(experiment.data.corpus)):
+            prepare(ref, runs)
+            perform(runs / ref.run_id, execute)
+    finally:
+        torch.set_flush_denormal(False)  # stages flush denormals, which other tests of this process draw
+        torch.set_num_threads(threads)

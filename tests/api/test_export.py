@@ -28,6 +28,7 @@ from elsa_lightning.stages.train import load_trained, open_data
 from elsa_lightning.stages_plan import plan_run
 from elsa_lightning.table_file import find_table, load_table
 from elsa_lightning.tables import plan
+from in_process import train_here
 
 from .conftest import ROOT
 
@@ -48,6 +49,7 @@ def elsa(*arguments, check=True):
 def trained(tmp_path_factory):
     """Runs, the exported folder, what was printed."""
     place = tmp_path_factory.mktemp("trained")
+    train_here(place / "runs", *SMALL)  # what the command then finds done
     done = elsa("train", "--profile", "smoke", "--runs", place / "runs", "--set", *SMALL, "--export", place / "model")
     return place / "runs", place / "model", done.stdout
 

@@ -165,7 +165,7 @@ def test_a_table_is_the_plain_reader_whatever_its_columns_hold(tmp_path_factory,
             columns[name] = arrow.array([data.draw(st.sampled_from(pool)) for _ in range(count)])
     if data.draw(st.booleans()):  # else nearly each has a clip_id twice
         columns["clip_id"] = arrow.array([f"c{i}" for i in range(count)], arrow.large_string() if large else arrow.string())
-    if coded:
+    if coded and columns["split"].type != arrow.null():  # pyarrow cannot write a dictionary of nothing but nulls
         columns["split"] = columns["split"].dictionary_encode()
     path = tmp_path_factory.mktemp("m") / "m.parquet"
     parquet.write_table(arrow.table(columns), path)
