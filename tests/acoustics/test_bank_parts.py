@@ -36,7 +36,7 @@ def in_parts(rooms, tmp_path_factory):
 
 def test_the_joined_bank_is_the_whole_one_bit_for_bit(in_parts):
     folder, rooms, whole = in_parts
-    joined = join_parts(folder, rooms, "train", 3)
+    joined = join_parts(folder, rooms, 16000, "train", 3)
     assert joined.content_hash == whole.content_hash and joined.source == whole.source
     assert [len(RoomBank.load(part_folder(folder, index, 3))) for index in (1, 2, 3)] == [2, 2, 1]
 
@@ -44,16 +44,32 @@ def test_the_joined_bank_is_the_whole_one_bit_for_bit(in_parts):
 def test_missing_and_foreign_parts_are_refused(in_parts, rooms):
     folder, five, _ = in_parts
     with pytest.raises(DataError, match="part-1-of-5"):
-        join_parts(folder.with_name("bank"), dataclasses.replace(rooms, train=50), "train", 5)
+        join_parts(folder.with_name("bank"), dataclasses.replace(rooms, train=50), 16000, "train", 5)
     kept = part_folder(folder, 2, 3).rename(folder.with_name("kept"))
     other = dataclasses.replace(five, seed=1)
     build_part(other, 16000, "train", 2, 3).save(part_folder(folder, 2, 3))
     with pytest.raises(DataError, match="is no part 2 of 3 of this bank"):
-        join_parts(folder, five, "train", 3)
+        join_parts(folder, five, 16000, "train", 3)
     for path in sorted(part_folder(folder, 2, 3).iterdir()):
         path.unlink()
     part_folder(folder, 2, 3).rmdir()
     kept.rename(part_folder(folder, 2, 3))
+
+
+@pytest.mark.parametrize(
+    "seed, rate, split, message",
+    [
+        (1, 16000, "train", "rooms.seed 1?[0-9]+, not"),
+        (None, 8000, "train", "sample_rate 16000, not 8000"),
+        (None, 16000, "val", "split 'train'"),
+    ],
+)
+def test_parts_that_agree_with_each_other_are_compared_with_what_is_asked(in_parts, seed, rate, split, message):
+    folder, five, _ = in_parts
+    asked = dataclasses.replace(five, val=5, **({} if seed is None else {"seed": five.seed + seed}))
+    with pytest.raises(DataError, match=message) as caught:
+        join_parts(folder, asked if split == "val" or seed else five, rate, split, 3)
+    assert "--shard 1/3" in caught.value.remedy
 
 
 def test_the_command_line_makes_parts_once_and_joins_them(tmp_path, capsys):
@@ -62,6 +78,9 @@ def test_the_command_line_makes_parts_once_and_joins_them(tmp_path, capsys):
     assert main([*words, "--join", "2"]) == DataError.exit_code
     assert main([*words, "--shard", "2/2"]) == 0
     assert main([*words, "--shard", "2/2"]) == 0 and "is there" in capsys.readouterr().out
+    edited = [*words, "--set", "rooms.seed=9"]
+    assert main([*edited, "--shard", "2/2"]) == main([*edited, "--join", "2"]) == DataError.exit_code
+    assert capsys.readouterr().err.count("rooms.seed 0, not 9") == 2
     assert main([*words, "--join", "2"]) == 0 and main(words) == 2  # it is there now
     assert [path.name for path in tmp_path.iterdir()] == ["bank"]
     assert main(["rooms", "bank", str(tmp_path / "whole"), *words[3:]]) == 0
