@@ -1,6 +1,9 @@
 """A bank simulated in parts is the bank simulated at once."""
 
 import dataclasses
+import shutil
+from argparse import Namespace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -9,7 +12,8 @@ from elsa_lightning.acoustics import bank, bank_parts
 from elsa_lightning.acoustics.bank import RoomBank, build_bank
 from elsa_lightning.acoustics.bank_parts import build_part, join_parts, part_folder, rows_of_part
 from elsa_lightning.cli import main
-from elsa_lightning.errors import DataError
+from elsa_lightning.cli_rooms_parts import part_command
+from elsa_lightning.errors import ConfigError, DataError
 
 SMALL = ["--profile", "smoke", "--set", "rooms.rir_s=0.2"]
 
@@ -86,3 +90,24 @@ def test_the_command_line_makes_parts_once_and_joins_them(tmp_path, capsys):
     assert main(["rooms", "bank", str(tmp_path / "whole"), *words[3:]]) == 0
     joined, whole = (RoomBank.load(tmp_path / name) for name in ("bank", "whole"))
     assert joined.content_hash == whole.content_hash and torch.equal(joined.samples, whole.samples)
+
+
+def test_a_killed_join_is_ended_by_the_same_call_but_newer_parts_are_kept(in_parts, tmp_path):
+    origin, five, whole = in_parts
+    folder = tmp_path / "bank"
+    parts = [part_folder(folder, index, 3) for index in (1, 2, 3)]
+    for index, part in enumerate(parts, 1):
+        shutil.copytree(part_folder(origin, index, 3), part)
+    whole.save(folder)  # killed after this
+    (parts[0] / "manifest.json").unlink()  # and half way through the removal
+    call = Namespace(folder=folder, split="train", count=5, shard=None, join=3, overwrite=False)
+    cfg = SimpleNamespace(rooms=five, audio=SimpleNamespace(sample_rate=16000))
+    part_command(call, cfg)
+    assert [path.name for path in tmp_path.iterdir()] == ["bank"]
+    part_command(call, cfg)  # killed before the job could say that it is done
+    newer = RoomBank.load(part_folder(origin, 2, 3), mmap=False)
+    newer.samples[0, 0, 0] += 1
+    newer.save(parts[1])
+    with pytest.raises(ConfigError, match="there is a bank"):
+        part_command(call, cfg)
+    assert parts[1].exists() and RoomBank.load(folder).content_hash == whole.content_hash

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from elsa_lightning.acoustics.bank import BATCH, RoomBank, build_bank, read_manifest, source_of
+from elsa_lightning.acoustics.bank import BATCH, RoomBank, build_bank, read_manifest, saved_hash, source_of
 from elsa_lightning.acoustics.geometry import Scene
 from elsa_lightning.errors import DataError
 from elsa_lightning.schema import RoomsConfig
@@ -92,6 +92,48 @@ def join_parts(folder: Path, rooms: RoomsConfig, sample_rate: int, split: str, c
     labels = {name: torch.cat([part.labels[name] for part in parts]) for name in first.labels}
     samples, scale, octaves = (torch.cat([getattr(part, name) for part in parts]) for name in ("samples", "scale", "octave_t30_s"))
     return RoomBank(scene, samples, scale, labels, octaves, sample_rate, source_of(rooms, split))
+
+
+def joined_bank(folder: Path, rooms: RoomsConfig, sample_rate: int, split: str, count: int) -> RoomBank | None:
+    """The bank in a folder, if it was joined of these parts already; None otherwise.
+
+    A call that was killed has left some parts: each must hold the bank's own rooms, so that a bank is not taken for that of newer parts.
+
+    Args:
+        folder, rooms, sample_rate, split, count: as in `join_parts`.
+
+    Raises:
+        DataError: the bank is damaged.
+    """
+    total = getattr(rooms, split)
+    try:
+        manifest = read_manifest(folder)
+    except DataError:
+        return None
+    if (manifest["source"], manifest["sample_rate"], manifest.get("rooms")) != (_as_saved(rooms, split), sample_rate, total):
+        return None
+    bank = RoomBank.load(folder)
+    for path, rows in left_parts(folder, total, count).items():
+        try:
+            found = saved_hash(path)
+        except DataError:  # half removed
+            continue
+        if found != _rows(bank, rows).content_hash:
+            return None
+    return bank
+
+
+def left_parts(folder: Path, total: int, count: int) -> dict[Path, range]:
+    """Folders of the parts that are there, whole or not, and their rooms."""
+    parts = {part_folder(folder, index, count): rows_of_part(total, index, count) for index in range(1, count + 1)}
+    return {path: rows for path, rows in parts.items() if rows and path.is_dir()}
+
+
+def _rows(bank: RoomBank, rows: range) -> RoomBank:
+    part = slice(rows.start, rows.stop)
+    labels = {name: values[part] for name, values in bank.labels.items()}
+    tensors = (bank.samples[part], bank.scale[part], labels, bank.octave_t30_s[part])
+    return RoomBank(bank.scene.select(part), *tensors, bank.sample_rate, bank.source)
 
 
 def _as_saved(rooms: RoomsConfig, split: str) -> dict[str, Any]:
