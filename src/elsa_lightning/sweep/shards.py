@@ -21,7 +21,7 @@ from elsa_lightning.sweep import queue, snapshot
 from elsa_lightning.sweep.arrays import Array
 from elsa_lightning.sweep.plan_file import FILE, SWEEPS
 from elsa_lightning.sweep.queue import Job, Submitted
-from elsa_lightning.sweep.script import Place, options
+from elsa_lightning.sweep.script import Place, opening, options
 from elsa_lightning.sweep.submit import CODE
 
 COMMANDS: dict[tuple[str, str], tuple[str, str]] = {
@@ -140,10 +140,8 @@ def render(shards: Shards, array: Array, job_name: str, cluster: SlurmConfig, pl
         "#!/bin/bash",
         *(f"#SBATCH {option}" for option in options(array, job_name, job, place, 0 if last else at_once)),
         f"# Written by elsa sweep shards: {shards.name}, {'the joining' if last else f'{len(array.tasks)} of {shards.count} parts'}",
-        *job.setup,
-        "set -euo pipefail",
-        f"cd {shlex.quote(str(place.work))}",
-        f"export PYTHONPATH={shlex.quote(str(place.code))} PYTHONUNBUFFERED=1 OMP_NUM_THREADS={job.cpus}",
+        *opening(job, place),
+        f"export PYTHONUNBUFFERED=1 OMP_NUM_THREADS={job.cpus}",
         f"srun --ntasks=1 --cpus-per-task={job.cpus} {shlex.quote(place.python)} -m elsa_lightning "
         + words.replace("PART/", '"$SLURM_ARRAY_TASK_ID"/'),
         f"mkdir -p {done} && touch {done}/{part}",
