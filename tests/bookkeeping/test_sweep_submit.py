@@ -155,6 +155,23 @@ def test_changed_code_is_refused_unless_by_name(cluster, sweep, tmp_path, monkey
     assert snapshot.name() != name
 
 
+def test_a_git_that_fails_is_no_clean_checkout(tmp_path, monkeypatch):
+    package = tmp_path / "checkout" / "elsa_lightning"
+    package.mkdir(parents=True)
+    monkeypatch.setattr(snapshot, "PACKAGE", package)
+    snapshot.require_clean()  # installed: no .git above
+    (package.parent / ".git").write_text("gitdir: /nowhere/at/all\n")
+    with pytest.raises(RunError, match="not a git repository: /nowhere/at/all") as caught:
+        snapshot.require_clean()
+    assert "--uncommitted" in caught.value.remedy
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(RunError, match="No such file or directory: 'git'"):
+        snapshot.require_clean()
+    monkeypatch.setattr(subprocess, "run", lambda command, timeout, **_: (_ for _ in ()).throw(subprocess.TimeoutExpired(command, timeout)))
+    with pytest.raises(RunError, match="timed out after 60 seconds"):
+        snapshot.require_clean()
+
+
 def test_a_snapshot_is_the_package_and_knows_its_commit(tmp_path):
     target = tmp_path / "code" / snapshot.name()
     snapshot.take(target)
