@@ -255,6 +255,36 @@ def test_resources_are_files_that_build_on_files_and_words(write):
 
 
 @pytest.mark.parametrize(
+    "word, text",
+    [
+        ("stages.train.time=1:00:00", "1:00:00"),
+        ("default.time=30", "30"),
+        ("default.time='30'", "30"),
+        ("default.memory=64000", "64000"),
+        ("default.account=0123", "0123"),
+        ("default.partition=on", "on"),
+        ("default.constraint=[a|b]", "[a|b]"),
+        ("default.qos=", ""),
+    ],
+)
+def test_text_on_the_command_line_is_what_stands_there(word, text):
+    name = word.partition("=")[0].rpartition(".")[2]
+    assert getattr(load_resources(None, [word]).stages["train"], name) == text
+
+
+def test_the_remedy_names_the_place_of_the_value(write):
+    path = write("mine.yaml", "default: {time: 1:00:00}\n")
+    with pytest.raises(ConfigError, match=r"mine\.yaml: `time` is 3600, not text") as caught:
+        load_resources(path, ["default.cpus=2"])
+    assert "mend the file" in caught.value.remedy and "quotes" in caught.value.remedy
+    good = write("good.yaml", "default: {time: '30'}\n")
+    for word in ("default.cpus=two", "max_array=many", "default.setup=x"):
+        with pytest.raises(ConfigError, match=r"command line \(--slurm\): `\w+` is") as caught:
+            load_resources(good, [word])
+        assert "file" not in caught.value.remedy
+
+
+@pytest.mark.parametrize(
     "words, message",
     [
         (["default.cpu=2"], r"no key `default.cpu`; did you mean `default.cpus`"),
