@@ -10,7 +10,7 @@ from typing import Any
 
 
 def part_command(arguments: argparse.Namespace, cfg: Any) -> None:
-    """Simulate one part of a bank beside its folder, unless it is there; or make the bank of all parts.
+    """Simulate one part of a bank beside its folder, unless it is there; or make the bank of all parts; the same call again is safe.
 
     Args:
         arguments: of the command line.
@@ -18,10 +18,10 @@ def part_command(arguments: argparse.Namespace, cfg: Any) -> None:
 
     Raises:
         ConfigError: options that do not go together, or a bank that is there.
-        DataError: a part is missing.
+        DataError: a part is missing, or of other rooms.
     """
     from elsa_lightning.acoustics.bank import check_replaceable, saved_hash
-    from elsa_lightning.acoustics.bank_parts import build_part, join_parts, part_folder, rows_of_part
+    from elsa_lightning.acoustics.bank_parts import build_part, check_part, join_parts, joined_bank, left_parts, part_folder
     from elsa_lightning.atomic import disk_faults
     from elsa_lightning.errors import ConfigError
     from elsa_lightning.rooms_report import bank_lines
@@ -36,6 +36,7 @@ def part_command(arguments: argparse.Namespace, cfg: Any) -> None:
         index, of = arguments.shard
         target = part_folder(folder, index, of)
         if (target / "manifest.json").exists():
+            check_part(target, rooms, cfg.audio.sample_rate, split, index, of)
             print(f"part {index} of {of} is there: {target} (content {saved_hash(target)})")
             return
 
@@ -51,12 +52,15 @@ def part_command(arguments: argparse.Namespace, cfg: Any) -> None:
         print(f"{len(bank)} rooms: {target}; when all parts are there: elsa rooms bank {folder} --join {of}")
         return
     check_replaceable(folder)
-    if folder.exists() and any(folder.iterdir()) and not arguments.overwrite:
-        raise ConfigError(f"there is a bank in {folder}", "name a new folder, or replace it with --overwrite")
-    bank = join_parts(folder, rooms, split, of)
-    with disk_faults(folder):
-        bank.save(folder)
-    for index in range(1, of + 1):
-        if rows_of_part(count, index, of):
-            shutil.rmtree(part_folder(folder, index, of))
+    bank = joined_bank(folder, rooms, cfg.audio.sample_rate, split, of)
+    if bank is None:
+        if folder.exists() and any(folder.iterdir()) and not arguments.overwrite:
+            raise ConfigError(f"there is a bank in {folder}", "name a new folder, or replace it with --overwrite")
+        bank = join_parts(folder, rooms, cfg.audio.sample_rate, split, of)
+        with disk_faults(folder):
+            bank.save(folder)
+    else:
+        print(f"joined already: {folder}", file=sys.stderr)
+    for part in left_parts(folder, count, of):
+        shutil.rmtree(part)
     print("\n".join(bank_lines(bank)))

@@ -12,7 +12,7 @@ from elsa_lightning.sweep.plan_file import SWEEPS
 from elsa_lightning.sweep.resources import load_resources
 from elsa_lightning.sweep.shards import Shards, dry_run, submit
 
-RENDER = Shards("spatial", 4, ["data", "render", "--out", "my export"], ["--webdataset"])
+RENDER = Shards("spatial", 4, ["data", "render", "--out", "my PART/export"], ["--webdataset"])
 
 
 class Queue:
@@ -62,8 +62,8 @@ def test_parts_are_one_array_and_the_joining_waits_for_all(send, slurm, tmp_path
     (_, parts, _), (_, last, _) = slurm.jobs
     assert "--dependency=afterok:100" in last and not any("dependency" in word for word in parts)
     text = Path(parts[-1]).read_text()
-    assert "#SBATCH --array=1-4\n" in text and """data render --out 'my export' --shard "$SLURM_ARRAY_TASK_ID"/4\n""" in text
-    assert "data render --out 'my export' --join --webdataset\n" in Path(last[-1]).read_text()
+    assert "#SBATCH --array=1-4\n" in text and """data render --out 'my PART/export' --shard "$SLURM_ARRAY_TASK_ID"/4\n""" in text
+    assert "data render --out 'my PART/export' --join --webdataset\n" in Path(last[-1]).read_text()
     for call in (parts, last):
         assert subprocess.run(["bash", "-n", call[-1]], check=False).returncode == 0
 

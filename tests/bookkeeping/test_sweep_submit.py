@@ -13,12 +13,14 @@ from elsa_lightning.atomic import write_json
 from elsa_lightning.errors import ConfigError, RunError
 from elsa_lightning.locks import hold
 from elsa_lightning.runs import write_status
-from elsa_lightning.schema_slurm import JobConfig
+from elsa_lightning.schema_slurm import JobConfig, SlurmConfig
 from elsa_lightning.sweep import queue, snapshot
 from elsa_lightning.sweep.arrays import Array
 from elsa_lightning.sweep.plan_file import SWEEPS, freeze
 from elsa_lightning.sweep.resources import find_resources, layout, load_resources
-from elsa_lightning.sweep.script import Place, options, render
+from elsa_lightning.sweep.script import Place, options, render, task_lines
+from elsa_lightning.sweep.shards import Shards
+from elsa_lightning.sweep.shards import render as render_shards
 from elsa_lightning.sweep.status import lines, status
 from elsa_lightning.sweep.submit import dry_run, submit
 from elsa_lightning.table_file import load_table
@@ -153,6 +155,23 @@ def test_changed_code_is_refused_unless_by_name(cluster, sweep, tmp_path, monkey
     assert snapshot.name() != name
 
 
+def test_a_git_that_fails_is_no_clean_checkout(tmp_path, monkeypatch):
+    package = tmp_path / "checkout" / "elsa_lightning"
+    package.mkdir(parents=True)
+    monkeypatch.setattr(snapshot, "PACKAGE", package)
+    snapshot.require_clean()  # installed: no .git above
+    (package.parent / ".git").write_text("gitdir: /nowhere/at/all\n")
+    with pytest.raises(RunError, match="not a git repository: /nowhere/at/all") as caught:
+        snapshot.require_clean()
+    assert "--uncommitted" in caught.value.remedy
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(RunError, match="No such file or directory: 'git'"):
+        snapshot.require_clean()
+    monkeypatch.setattr(subprocess, "run", lambda command, timeout, **_: (_ for _ in ()).throw(subprocess.TimeoutExpired(command, timeout)))
+    with pytest.raises(RunError, match="timed out after 60 seconds"):
+        snapshot.require_clean()
+
+
 def test_a_snapshot_is_the_package_and_knows_its_commit(tmp_path):
     target = tmp_path / "code" / snapshot.name()
     snapshot.take(target)
@@ -195,9 +214,33 @@ def test_the_script_asks_for_what_the_resources_say(tmp_path):
     )
     text = render(array, "x.train.0", job, place)
     assert "srun --kill-on-bad-exit=1 --nodes=12 --ntasks-per-node=8 --cpus-per-task=6" in text and "--nodes 12 --devices 8" in text
-    assert "\nmodule load x\nset -euo pipefail\n" in text and "ELSA_THREADS=48" in text
+    assert "\nset -eo pipefail\nmodule load x\nset -u\n" in text and "ELSA_THREADS=48" in text
     other = render(Array("embed", "embed", (1, 1), {0: "embed/a"}), "x", job, place)
     assert "--signal" not in other and "--nodes 1 " not in other and "--gpus-per-node=1" in other
+
+
+def test_the_setup_is_obeyed_and_ends_the_job_where_it_fails(tmp_path):
+    """The scripts as bash runs them, with functions in place of SLURM's commands."""
+    place = Place(tmp_path / "001", tmp_path / "runs", tmp_path / "my code", tmp_path, "echo")
+    place.folder.mkdir()
+    array = Array("train", "train", (1, 1), {3: "train/a"})
+    place.tasks_of(array).write_text(task_lines(array))
+    shards = Shards("x", 2, ["data", "render"], [])
+    setup = ['srun() { echo "path=$PYTHONPATH"; }', 'export PYTHONPATH="/a module"', 'echo "$NEVER_SET"']
+
+    def run(lines, after=""):
+        job = JobConfig(setup=[*lines, after] if after else lines)
+        cluster = SlurmConfig({shards.stage: job})
+        for text in (render(array, "x", job, place), render_shards(shards, array, "x", cluster, place, 0)):
+            environment = {"PATH": os.environ["PATH"], "SLURM_ARRAY_TASK_ID": "3"}
+            yield subprocess.run(["bash", "-c", text], env=environment, capture_output=True, text=True, check=False)
+
+    for said in run(setup):
+        assert said.returncode == 0 and f"path={place.code}:/a module\n" in said.stdout, said.stderr
+    for said in run(setup[:1]):
+        assert said.returncode == 0 and f"path={place.code}\n" in said.stdout, said.stderr
+    for said in run(setup, "false  # a module that is not there"):
+        assert said.returncode == 1 and "path=" not in said.stdout
 
 
 def test_resources_are_files_that_build_on_files_and_words(write):
@@ -209,6 +252,36 @@ def test_resources_are_files_that_build_on_files_and_words(write):
     assert (found.stages["train"].gpus, found.stages["embed"].gpus, found.stages["embed"].cpus) == (1, 0, 4)
     assert find_resources("gpu", base.parent.parent / "elsa.yaml") == base
     assert find_resources("paper", base.parent.parent / "elsa.yaml") is None
+
+
+@pytest.mark.parametrize(
+    "word, text",
+    [
+        ("stages.train.time=1:00:00", "1:00:00"),
+        ("default.time=30", "30"),
+        ("default.time='30'", "30"),
+        ("default.memory=64000", "64000"),
+        ("default.account=0123", "0123"),
+        ("default.partition=on", "on"),
+        ("default.constraint=[a|b]", "[a|b]"),
+        ("default.qos=", ""),
+    ],
+)
+def test_text_on_the_command_line_is_what_stands_there(word, text):
+    name = word.partition("=")[0].rpartition(".")[2]
+    assert getattr(load_resources(None, [word]).stages["train"], name) == text
+
+
+def test_the_remedy_names_the_place_of_the_value(write):
+    path = write("mine.yaml", "default: {time: 1:00:00}\n")
+    with pytest.raises(ConfigError, match=r"mine\.yaml: `time` is 3600, not text") as caught:
+        load_resources(path, ["default.cpus=2"])
+    assert "mend the file" in caught.value.remedy and "quotes" in caught.value.remedy
+    good = write("good.yaml", "default: {time: '30'}\n")
+    for word in ("default.cpus=two", "max_array=many", "default.setup=x"):
+        with pytest.raises(ConfigError, match=r"command line \(--slurm\): `\w+` is") as caught:
+            load_resources(good, [word])
+        assert "file" not in caught.value.remedy
 
 
 @pytest.mark.parametrize(

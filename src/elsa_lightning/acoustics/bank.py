@@ -153,7 +153,7 @@ class RoomBank:
             DataError: a file is missing, unreadable, or not what the manifest says.
         """
         folder = Path(folder)
-        manifest = _read_manifest(folder / _MANIFEST)
+        manifest = read_manifest(folder)
         try:
             with safe_open(folder / _TENSORS, framework="pt") as file:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
@@ -185,7 +185,7 @@ def check_replaceable(folder: Path) -> None:
     try:
         strangers = {path.name for path in folder.iterdir()} - {_TENSORS, _MANIFEST}
         if any(folder.iterdir()):
-            _read_manifest(folder / _MANIFEST)
+            read_manifest(folder)
     except (OSError, DataError) as fault:
         raise DataError(f"{folder} exists and is no room bank ({fault})", "name a new folder: a bank replaces what is there") from fault
     if strangers:
@@ -198,10 +198,12 @@ def saved_hash(folder: str | Path) -> str:
     Raises:
         DataError: no bank is there.
     """
-    return _read_manifest(Path(folder) / _MANIFEST)["content_hash"]
+    return read_manifest(folder)["content_hash"]
 
 
-def _read_manifest(path: Path) -> dict:
+def read_manifest(folder: str | Path) -> dict:
+    """The manifest of the bank in a folder; DataError: no bank is there, or one of another version."""
+    path = Path(folder) / _MANIFEST
     try:
         manifest = json.loads(path.read_text())
     except OSError as fault:
@@ -268,12 +270,12 @@ def build_bank(
             labels[name][part] = measured[name]
         if progress is not None:
             progress(part.stop, total)
-    return RoomBank(scene, rir, scale, labels, octaves, sample_rate, {"split": split, "rooms": _simulation(rooms)})
+    return RoomBank(scene, rir, scale, labels, octaves, sample_rate, source_of(rooms, split))
 
 
-def _simulation(rooms: RoomsConfig) -> dict:
-    """What simulated rooms follow from."""
-    return {name: value for name, value in asdict(rooms).items() if name != MEASURED}
+def source_of(rooms: RoomsConfig, split: str) -> dict:
+    """What the simulated rooms of a split follow from, beside the sample rate: a bank's source."""
+    return {"split": split, "rooms": {name: value for name, value in asdict(rooms).items() if name != MEASURED}}
 
 
 def _check_finite(labels: dict[str, Tensor], split: str, start: int) -> None:

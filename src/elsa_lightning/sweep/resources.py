@@ -12,20 +12,23 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from elsa_lightning.config import did_you_mean
+from elsa_lightning.config import did_you_mean, field_types
 from elsa_lightning.errors import ConfigError
-from elsa_lightning.layers import override_layer, read_layers
+from elsa_lightning.layers import Layer, override_layer, read_layers
 from elsa_lightning.ranks import RANKED
 from elsa_lightning.schema import Experiment
 from elsa_lightning.schema_slurm import JobConfig, SlurmConfig
 from elsa_lightning.sweep.arrays import ORDER
-from elsa_lightning.typed_values import typed
+from elsa_lightning.typed_values import MEND, typed
 
 FOLDER = "slurm"
 """Beside profiles/."""
 
 TIME = re.compile(r"\d+(:\d\d){0,2}|\d+-\d+(:\d\d){0,2}")
 """A limit as sbatch takes it."""
+
+WORDS = "command line (--slurm)"
+"""The source of what no file says."""
 
 REFUSED = ("--array", "--dependency", "--job-name", "--output", "--open-mode", "--requeue", "--no-requeue", "--signal", "--wrap")
 """Options that the script sets itself."""
@@ -43,20 +46,36 @@ def load_resources(path: Path | None, overrides: Sequence[str] = ()) -> SlurmCon
     """
     layers = read_layers(path) if path else []
     if overrides:
-        layers.append(override_layer(overrides, "command line (--slurm)"))
+        layers.append(_words_layer(overrides))
     default: dict[str, Any] = {}
     own: dict[str, dict[str, Any]] = {}
     cluster: dict[str, Any] = {}
     for layer in layers:
         for key, value in layer.values.items():
             target, name = _place(key, layer.source, default, own, cluster)
+            alone = (SlurmConfig, {"stages": {}, name: value}) if target is cluster else (JobConfig, {name: value})
+            typed(*alone, layer.source, f"give one: --slurm {key}=…" if layer.source == WORDS else MEND)  # where the source is known
             target[name] = value
-    where = str(path) if path else "the command line (--slurm)"
+    where = " and the ".join([*([str(path)] if path else []), *([WORDS] if overrides else [])]) or "the defaults"
     stages = {stage: _checked(typed(JobConfig, default | own.get(stage, {}), where), where, stage) for stage in ORDER}
     found = typed(SlurmConfig, {**cluster, "stages": {}}, where)
     if found.max_array < 1 or found.at_once < 0:
         raise ConfigError(f"{where}: `max_array` is {found.max_array} and `at_once` is {found.at_once}", "give at least 1 and 0")
     return SlurmConfig(stages, found.max_array, found.at_once)
+
+
+def _words_layer(words: Sequence[str]) -> Layer:
+    """`key=value` words as a layer. What is text stays as it stands there: YAML takes 1:00:00 for 3600, and 0123 for 83."""
+    types, values = field_types(JobConfig), {}
+    for word in words:
+        key, equals, text = (part.strip() for part in word.partition("="))
+        place, _, name = key.rpartition(".")
+        if equals and place and types.get(name) is str:
+            quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "'\""
+            values[key] = text[1:-1] if quoted else text
+        else:
+            values |= override_layer([word], WORDS).values
+    return Layer(WORDS, values)
 
 
 def find_resources(profile: str, experiment: Path) -> Path | None:

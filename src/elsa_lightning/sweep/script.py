@@ -62,10 +62,8 @@ def render(array: Array, job_name: str, job: JobConfig, place: Place, at_once: i
         "#!/bin/bash",
         *(f"#SBATCH {option}" for option in options(array, job_name, job, place, at_once)),
         f"# Written by elsa sweep submit: {array.stage}, {len(array.tasks)} of the tasks in {place.tasks_of(array).name}",
-        *job.setup,
-        "set -euo pipefail",
-        f"cd {shlex.quote(str(place.work))}",
-        f"export PYTHONPATH={shlex.quote(str(place.code))} PYTHONUNBUFFERED=1 OMP_NUM_THREADS={job.cpus} ELSA_THREADS={job.cpus * devices}",
+        *opening(job, place),
+        f"export PYTHONUNBUFFERED=1 OMP_NUM_THREADS={job.cpus} ELSA_THREADS={job.cpus * devices}",
         f"run=$({pick})",
         'echo "$(date +%FT%T) $(hostname -s): $run, start ${SLURM_RESTART_COUNT:-0}"',
         prepare,
@@ -73,6 +71,19 @@ def render(array: Array, job_name: str, job: JobConfig, place: Place, at_once: i
         f"    {python} -m elsa_lightning stage {run}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def opening(job: JobConfig, place: Place) -> list[str]:
+    """The lines after the options: the user's set-up, where a fault ends the job, the folder, and the snapshot before what modules brought.
+
+    Unset variables are an error only after the set-up: scripts of modules and environments read such."""
+    return [
+        "set -eo pipefail",
+        *job.setup,
+        "set -u",
+        f"cd {shlex.quote(str(place.work))}",
+        f'export PYTHONPATH={shlex.quote(str(place.code))}"${{PYTHONPATH:+:$PYTHONPATH}}"',
+    ]
 
 
 def options(array: Array, job_name: str, job: JobConfig, place: Place, at_once: int) -> list[str]:

@@ -21,7 +21,7 @@ from elsa_lightning.sweep import queue, snapshot
 from elsa_lightning.sweep.arrays import Array
 from elsa_lightning.sweep.plan_file import FILE, SWEEPS
 from elsa_lightning.sweep.queue import Job, Submitted
-from elsa_lightning.sweep.script import Place, options
+from elsa_lightning.sweep.script import Place, opening, options
 from elsa_lightning.sweep.submit import CODE
 
 COMMANDS: dict[tuple[str, str], tuple[str, str]] = {
@@ -70,11 +70,9 @@ class Shards:
         """The part's name in the journal."""
         return f"{self.name}/{part}"
 
-    def command(self, part: str) -> list[str]:
-        """The words of a part, or of the joining call."""
-        if part == LAST:
-            return [*self.words, *COMMANDS[self.words[0], self.words[1]][1].format(count=self.count).split(), *self.last]
-        return [*self.words, "--shard", f"{part}/{self.count}"]
+    def joining(self) -> list[str]:
+        """The words of the joining call."""
+        return [*self.words, *COMMANDS[self.words[0], self.words[1]][1].format(count=self.count).split(), *self.last]
 
 
 @dataclass(frozen=True)
@@ -133,19 +131,16 @@ def render(shards: Shards, array: Array, job_name: str, cluster: SlurmConfig, pl
     """The batch script of the parts, or of the joining call."""
     job = cluster.stages[shards.stage]
     last = array.name == LAST
-    words = " ".join(shlex.quote(word) for word in shards.command(LAST if last else "PART"))
+    words = shlex.join(shards.joining() if last else shards.words) + ("" if last else f' --shard "$SLURM_ARRAY_TASK_ID"/{shards.count}')
     part = LAST if last else '"$SLURM_ARRAY_TASK_ID"'
     done = shlex.quote(str(place.folder.parent / "done"))
     lines = [
         "#!/bin/bash",
         *(f"#SBATCH {option}" for option in options(array, job_name, job, place, 0 if last else at_once)),
         f"# Written by elsa sweep shards: {shards.name}, {'the joining' if last else f'{len(array.tasks)} of {shards.count} parts'}",
-        *job.setup,
-        "set -euo pipefail",
-        f"cd {shlex.quote(str(place.work))}",
-        f"export PYTHONPATH={shlex.quote(str(place.code))} PYTHONUNBUFFERED=1 OMP_NUM_THREADS={job.cpus}",
-        f"srun --ntasks=1 --cpus-per-task={job.cpus} {shlex.quote(place.python)} -m elsa_lightning "
-        + words.replace("PART/", '"$SLURM_ARRAY_TASK_ID"/'),
+        *opening(job, place),
+        f"export PYTHONUNBUFFERED=1 OMP_NUM_THREADS={job.cpus}",
+        f"srun --ntasks=1 --cpus-per-task={job.cpus} {shlex.quote(place.python)} -m elsa_lightning {words}",
         f"mkdir -p {done} && touch {done}/{part}",
     ]
     return "\n".join(lines) + "\n"

@@ -19,13 +19,19 @@ def require_clean() -> None:
     """Refuse code that no commit holds: nobody could tell later what had run.
 
     Raises:
-        RunError: files of the package differ from the checkout's commit, or are in none.
+        RunError: files of the package differ from the checkout's commit, or are in none, or git cannot say.
     """
+    if not any((folder / ".git").exists() for folder in (PACKAGE, *PACKAGE.parents)):
+        return  # no checkout: an installed package
     command = ["git", "-C", str(PACKAGE), "status", "--porcelain", "--", str(PACKAGE)]
     try:
         changed = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout.splitlines()
-    except (OSError, subprocess.SubprocessError):
-        return  # no checkout: an installed package
+    except (OSError, subprocess.SubprocessError) as fault:
+        said = fault.stderr.strip() if isinstance(fault, subprocess.CalledProcessError) else str(fault)
+        raise RunError(
+            f"git cannot say whether the package has changes that are in no commit: {said}",
+            "mend that, or submit it as it is: --uncommitted",
+        ) from fault
     if changed:
         files = ", ".join(line[3:] for line in changed[:5]) + (", …" if len(changed) > 5 else "")
         raise RunError(f"the package has changes that are in no commit: {files}", "commit them, or submit them as they are: --uncommitted")
