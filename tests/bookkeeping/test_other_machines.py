@@ -1,5 +1,6 @@
 """Locks and files of other machines: clocks that differ, nodes that died, folders that show late what was written."""
 
+import errno
 import json
 import os
 import threading
@@ -112,6 +113,32 @@ def test_a_job_does_not_wait_for_a_node_that_works(lock, quick, monkeypatch):
     with pytest.raises(Held), hold(path.parent, patient=True):
         pass
     assert time.monotonic() - began < 5
+
+
+def stale(*arguments, **options):
+    raise OSError(errno.ESTALE, "Stale file handle")
+
+
+def test_a_lock_that_cannot_be_read_for_a_moment_is_not_lost_and_goes_on_beating(tmp_path, monkeypatch):
+    monkeypatch.setattr(locks, "HEARTBEAT_S", 0.01)
+    with hold(tmp_path) as held:
+        with monkeypatch.context() as fault:
+            fault.setattr(locks.Path, "read_text", stale)
+            time.sleep(0.05)
+            assert not held.lost
+        os.utime(held.path, (0, 0))
+        end = time.monotonic() + 5
+        while held.path.stat().st_mtime == 0 and time.monotonic() < end:
+            time.sleep(0.01)
+        assert held.path.stat().st_mtime > 0, "no sign of life any more"
+        held.path.write_text(json.dumps(vars(OTHER)))
+        assert held.lost
+
+
+def test_a_lock_that_cannot_be_given_back_does_not_hide_why_the_work_ended(tmp_path, monkeypatch):
+    with pytest.raises(RunError, match="the real fault"), hold(tmp_path):
+        monkeypatch.setattr(locks.os, "open", stale)
+        raise RunError("the real fault", "mend it")
 
 
 @pytest.fixture
