@@ -152,8 +152,8 @@ class Lock:
 
     @property
     def lost(self) -> bool:
-        """Whether another process has taken the lock over (this one slept for too long). A file that cannot be read just now (a network file
-        system's ESTALE, EIO) says nothing of that: not known to be lost."""
+        """Whether another process has taken the lock over (this one slept for too long). A file that cannot be read just now (ESTALE, EIO of a
+        network file system) says nothing of that: not known to be lost."""
         try:
             text = self.path.read_text()
         except OSError:
@@ -169,8 +169,8 @@ class Lock:
                 os.utime(self.path)
 
     def release(self) -> None:
-        """Give the lock back. Where the file cannot be written, that is all: whatever ended the work must not be hidden behind it, and the lock
-        of a process that is gone counts as free."""
+        """Give the lock back. Where the file cannot be written, nothing is raised: that would hide what ended the work, and the lock of a
+        process that is gone counts as free."""
         self._end.set()
         self._thread.join()
         with suppress(OSError), _guarded(self.path) as file:
