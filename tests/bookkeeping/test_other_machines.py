@@ -12,6 +12,7 @@ from elsa_lightning import integrity, locks
 from elsa_lightning.errors import RunError
 from elsa_lightning.integrity import changed, incomplete, require_whole
 from elsa_lightning.locks import FUTURE_S, HEARTBEAT_S, STALE_S, Held, Holder, hold, holder_of
+from elsa_lightning.ranks import LAUNCHED
 from elsa_lightning.runs import perform
 
 NOW = time.time
@@ -165,6 +166,16 @@ def test_a_damaged_file_is_named_with_the_folder_to_delete(parent, content, word
     with pytest.raises(RunError, match=words) as caught:
         require_whole([parent])
     assert str(path) in caught.value.message and f"delete the folder {parent}" in caught.value.remedy
+
+
+def test_contents_are_compared_in_the_first_process_alone(parent, monkeypatch):
+    monkeypatch.setenv(LAUNCHED, "1")
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    (parent / "values.bin").write_bytes(b"1235")
+    require_whole([parent])
+    (parent / "values.bin").write_bytes(b"123")
+    with pytest.raises(RunError, match="has 3 bytes"):
+        require_whole([parent])
 
 
 def test_a_parent_that_is_not_finished_is_told(tmp_path):
