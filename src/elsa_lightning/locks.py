@@ -152,8 +152,8 @@ class Lock:
 
     @property
     def lost(self) -> bool:
-        """Whether another process has taken the lock over (this one slept for too long). A file that cannot be read just now (ESTALE, EIO of a
-        network file system) says nothing of that: not known to be lost."""
+        """Whether another process has taken the lock over (this one slept for too long). A file that cannot be read just now (a network's
+        ESTALE, EIO) says nothing of that: not known to be lost."""
         try:
             text = self.path.read_text()
         except OSError:
