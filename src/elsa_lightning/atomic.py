@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import glob
+import itertools
 import json
 import os
 import shutil
@@ -52,11 +53,16 @@ def _file_among(path: str | None) -> Path | None:
 
 
 def write_text(path: Path, text: str, durable: bool = True) -> None:
+    """`write_bytes` of a text as UTF-8."""
+    write_bytes(path, text.encode("utf-8"), durable)
+
+
+def write_bytes(path: Path, content: bytes, durable: bool = True) -> None:
     """Replace a file by a whole new one; a kill at any moment leaves the old one or the new one.
 
     Args:
         path: the file.
-        text: its content.
+        content: of the file.
         durable: wait until the disk has it (a crash of the machine then keeps it too).
 
     Raises:
@@ -65,8 +71,8 @@ def write_text(path: Path, text: str, durable: bool = True) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     with disk_faults(path.parent):
         try:
-            with temporary.open("w", encoding="utf-8") as file:
-                file.write(text)
+            with temporary.open("wb") as file:
+                file.write(content)
                 file.flush()
                 if durable:
                     os.fsync(file.fileno())
@@ -75,6 +81,22 @@ def write_text(path: Path, text: str, durable: bool = True) -> None:
             temporary.unlink(missing_ok=True)
     if durable:
         sync_folder(path.parent)
+
+
+def keep_damaged(path: Path, content: bytes) -> Path:
+    """Leave the content of a damaged file beside it before it is replaced.
+
+    Args:
+        path: where to: with the suffix `.damaged`, and a number where earlier damage lies there.
+        content: of the file.
+
+    Returns:
+        The new file.
+    """
+    places = (path.with_name(f"{path.name}.damaged{number}") for number in itertools.chain([""], itertools.count(2)))
+    place = next(place for place in places if not place.exists())
+    write_bytes(place, content)
+    return place
 
 
 def sync_folder(folder: Path) -> None:

@@ -56,10 +56,12 @@ def _train(arguments: argparse.Namespace) -> int:
 
 def _stage(arguments: argparse.Namespace) -> int:
     from elsa_lightning.lifetime import Stopped, end_with_parent, listening
+    from elsa_lightning.ranks import process_rank
 
     end_with_parent()
-    with listening():
-        from elsa_lightning.ranks import process_rank
+    # A further process only notes a request: the first may be in `fit` already, waiting for it. There all leave together; and where the
+    # first leaves before, those that it started, or srun did, end with it.
+    with listening(at_once=process_rank() == 0):
         from elsa_lightning.requeue import after_stop
         from elsa_lightning.runs import assist, perform, read_config
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from elsa_lightning.atomic import read_json
 from elsa_lightning.errors import RunError
+from elsa_lightning.ranks import process_rank
 
 HASHED_BYTES = 2**28
 """Files up to this size are compared by content, larger ones by size alone. (Banks and feature caches have hashes of their own, too.)"""
@@ -85,7 +86,7 @@ def changed(folder: Path) -> str:
 
 
 def require_whole(folders: list[Path]) -> None:
-    """To be called by a stage for its parents.
+    """To be called by a stage for its parents, in each of its processes. Contents are compared in the first alone: that suffices for all.
 
     Raises:
         RunError: one is not finished, or a file of it is missing or damaged; in a SLURM job only after `VIEW_S`.
@@ -100,6 +101,6 @@ def require_whole(folders: list[Path]) -> None:
             time.sleep(POLL_S)
             with contextlib.suppress(OSError):
                 os.listdir(folder)  # makes a network file system look again
-        fault = fault or changed(folder)
+        fault = fault or (changed(folder) if process_rank() == 0 else "")
         if fault:
             raise RunError(fault, f"delete the folder {folder}: the same command computes it again, and what else is finished stays")

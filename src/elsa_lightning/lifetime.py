@@ -76,10 +76,14 @@ def listening(at_once: bool = True) -> Iterator[Notice]:
     """Hear requests to stop for the length of the block.
 
     Args:
-        at_once: raise `Stopped` in the main thread; false: note it, and leave the moment to whoever reads `asked`.
+        at_once: raise `Stopped` in the main thread; false: note it, and leave the moment to whoever reads `asked`. What a block around this
+            one has noted is noted here too.
     """
     notice, before = Notice(at_once), [signal.getsignal(number) for number in REQUESTS]
     notice.install()
+    around = getattr(before[0], "__self__", None)
+    if not at_once and isinstance(around, Notice):
+        notice.asked = notice.asked or around.asked
     try:
         yield notice
     finally:

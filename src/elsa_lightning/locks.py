@@ -152,10 +152,15 @@ class Lock:
 
     @property
     def lost(self) -> bool:
-        """Whether another process has taken the lock over (this one slept for too long)."""
+        """Whether another process has taken the lock over (this one slept for too long). A file that cannot be read just now (a network's
+        ESTALE, EIO) says nothing of that: not known to be lost."""
         try:
-            return Holder(**json.loads(self.path.read_text())) != this_process()
-        except (OSError, ValueError, TypeError):
+            text = self.path.read_text()
+        except OSError:
+            return False
+        try:
+            return Holder(**json.loads(text)) != this_process()
+        except (ValueError, TypeError):
             return True
 
     def _beat(self) -> None:
@@ -164,10 +169,11 @@ class Lock:
                 os.utime(self.path)
 
     def release(self) -> None:
-        """Give the lock back."""
+        """Give the lock back. Where the file cannot be written, nothing is raised: that would hide what ended the work, and the lock of a
+        process that is gone counts as free."""
         self._end.set()
         self._thread.join()
-        with _guarded(self.path) as file:
+        with suppress(OSError), _guarded(self.path) as file:
             if not self.lost:
                 file.truncate(0)
 

@@ -1,6 +1,8 @@
 """A model's folder: whole, self-contained, and clear about what is wrong with it."""
 
+import errno
 import json
+import os
 import shutil
 import stat
 
@@ -12,7 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from elsa_lightning import Elsa
 from elsa_lightning.api.config_file import identity, is_model, read_values
-from elsa_lightning.api.folder import Parts, portable
+from elsa_lightning.api.folder import Parts, portable, put
 from elsa_lightning.config import to_dict
 from elsa_lightning.errors import ConfigError, DataError, ElsaError, RunError
 from elsa_lightning.models import ElsaModel, build_tokenizer, tokenizers
@@ -216,6 +218,28 @@ def test_only_models_are_overwritten(model, tmp_path):
     assert not (tmp_path / "new" / "extra").exists() and is_model(tmp_path / "new")
     assert {path.name for path in tmp_path.iterdir()} == {"mine", "new"}  # nothing temporary stays
     assert read_values(tmp_path / "new")["model_type"] == "elsa"
+
+
+def test_what_was_there_is_back_where_the_new_one_cannot_take_its_place(tmp_path, monkeypatch):
+    (tmp_path / "desk").mkdir()
+    (tmp_path / "desk" / "weights").write_text("the only ones")
+    move = os.replace
+
+    def refuse(source, target):
+        if source.name == "new":
+            raise OSError(errno.EIO, "Input/output error")
+        move(source, target)
+
+    monkeypatch.setattr(os, "replace", refuse)
+    with pytest.raises(RunError, match="Input/output error"):
+        put(tmp_path / "desk", lambda new: (new / "weights").write_text("new ones"), lambda place: None)
+    assert (tmp_path / "desk" / "weights").read_text() == "the only ones"
+    assert [path.name for path in tmp_path.iterdir()] == ["desk"]
+
+
+def test_an_export_leaves_another_ones_that_is_under_way_alone(tmp_path):
+    put(tmp_path / "desk-large", lambda new: put(tmp_path / "desk", lambda other: None, lambda place: None), lambda place: None)
+    assert {path.name for path in tmp_path.iterdir()} == {"desk", "desk-large"}
 
 
 @pytest.mark.parametrize("place", ["file/model", "x" * 300, "/proc/model"])

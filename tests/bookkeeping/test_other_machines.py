@@ -1,5 +1,6 @@
 """Locks and files of other machines: clocks that differ, nodes that died, folders that show late what was written."""
 
+import errno
 import json
 import os
 import threading
@@ -11,6 +12,7 @@ from elsa_lightning import integrity, locks
 from elsa_lightning.errors import RunError
 from elsa_lightning.integrity import changed, incomplete, require_whole
 from elsa_lightning.locks import FUTURE_S, HEARTBEAT_S, STALE_S, Held, Holder, hold, holder_of
+from elsa_lightning.ranks import LAUNCHED
 from elsa_lightning.runs import perform
 
 NOW = time.time
@@ -114,6 +116,32 @@ def test_a_job_does_not_wait_for_a_node_that_works(lock, quick, monkeypatch):
     assert time.monotonic() - began < 5
 
 
+def stale(*arguments, **options):
+    raise OSError(errno.ESTALE, "Stale file handle")
+
+
+def test_a_lock_that_cannot_be_read_for_a_moment_is_not_lost_and_goes_on_beating(tmp_path, monkeypatch):
+    monkeypatch.setattr(locks, "HEARTBEAT_S", 0.01)
+    with hold(tmp_path) as held:
+        with monkeypatch.context() as fault:
+            fault.setattr(locks.Path, "read_text", stale)
+            time.sleep(0.05)
+            assert not held.lost
+        os.utime(held.path, (0, 0))
+        end = time.monotonic() + 5
+        while held.path.stat().st_mtime == 0 and time.monotonic() < end:
+            time.sleep(0.01)
+        assert held.path.stat().st_mtime > 0, "no sign of life any more"
+        held.path.write_text(json.dumps(vars(OTHER)))
+        assert held.lost
+
+
+def test_a_lock_that_cannot_be_given_back_does_not_hide_why_the_work_ended(tmp_path, monkeypatch):
+    with pytest.raises(RunError, match="the real fault"), hold(tmp_path):
+        monkeypatch.setattr(locks.os, "open", stale)
+        raise RunError("the real fault", "mend it")
+
+
 @pytest.fixture
 def parent(tmp_path):
     """A finished run with a file."""
@@ -138,6 +166,16 @@ def test_a_damaged_file_is_named_with_the_folder_to_delete(parent, content, word
     with pytest.raises(RunError, match=words) as caught:
         require_whole([parent])
     assert str(path) in caught.value.message and f"delete the folder {parent}" in caught.value.remedy
+
+
+def test_contents_are_compared_in_the_first_process_alone(parent, monkeypatch):
+    monkeypatch.setenv(LAUNCHED, "1")
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    (parent / "values.bin").write_bytes(b"1235")
+    require_whole([parent])
+    (parent / "values.bin").write_bytes(b"123")
+    with pytest.raises(RunError, match="has 3 bytes"):
+        require_whole([parent])
 
 
 def test_a_parent_that_is_not_finished_is_told(tmp_path):

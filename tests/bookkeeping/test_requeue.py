@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -12,6 +13,7 @@ from elsa_lightning import requeue
 from elsa_lightning.cli import main
 from elsa_lightning.lifetime import PARENT, Stopped, listening
 from elsa_lightning.locks import holder_of
+from elsa_lightning.ranks import LAUNCHED
 from elsa_lightning.requeue import after_stop, requeues
 from elsa_lightning.runs import Run, prepare
 from elsa_lightning.scheduler import Interrupted, Scheduler
@@ -75,6 +77,27 @@ def test_requeues_are_bounded_by_the_folder_and_by_slurm_for_each_job(job, tmp_p
     monkeypatch.setenv("SLURM_JOB_ID", "73")
     monkeypatch.delenv("SLURM_RESTART_COUNT")
     assert "requeued 0 times" in after_stop(STOP, [tmp_path / "run"], most=0)
+
+
+@pytest.mark.parametrize("rank", ["0", "1"])
+def test_a_signal_before_the_training_ends_the_first_process_at_once_and_others_where_all_agree(tmp_path, monkeypatch, rank):
+    """The first may be in `fit` already, and wait for the others there."""
+    heard = []
+
+    def execute(folder):
+        os.kill(os.getpid(), signal.SIGUSR1)
+        with listening(at_once=False) as notice:  # as `fit` does
+            heard.append(notice.asked)
+
+    for name in [name for name in os.environ if name.startswith("SLURM_")]:
+        monkeypatch.delenv(name)
+    for name, value in ((PARENT, "0"), (LAUNCHED, "1"), ("LOCAL_RANK", rank)):
+        monkeypatch.setenv(name, value)
+    planned = SimpleNamespace(experiment=SimpleNamespace(trainer=SimpleNamespace(max_requeues=0)))
+    monkeypatch.setattr("elsa_lightning.runs.read_config", lambda folder: planned)
+    monkeypatch.setattr("elsa_lightning.cli_runs._execute", execute)
+    assert main(["stage", str(tmp_path / "train" / "ab")]) == (0 if rank == "1" else Stopped.exit_code)
+    assert heard == ([signal.SIGUSR1] if rank == "1" else [])
 
 
 @pytest.mark.parametrize(

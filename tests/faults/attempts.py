@@ -24,6 +24,8 @@ SMALL = [
 ]
 SMALL += ["trainer.steps=6", "trainer.val_every=4", "trainer.batch_size=8", "trainer.checkpoint_every=2", "trainer.log_every=1"]
 SMALL += ["evaluation.probe_steps=5", "trainer.accelerator=cpu", "data.rendering=cached"]
+LIMIT_S = 300
+"""After which an attempt is killed."""
 PACE_S = 0.05
 """Added to every step, so that a kill can come between two of them."""
 
@@ -80,6 +82,8 @@ def arrange(fault, runs):
         bookkeeping._finish = before_done
     elif kind == "told":
         ElsaModule.on_train_batch_end = lambda module, *arguments: module.global_step == int(value) and os.killpg(0, signal.SIGUSR1)
+    elif kind == "hang":
+        bookkeeping.read_config = lambda folder: time.sleep(600)
     elif kind == "clock":
         now = time.time
         time.time = lambda: now() + float(value)
@@ -126,8 +130,9 @@ def serve():
     for line in sys.stdin:
         asked = json.loads(line)
         pids = [start(asked) for _ in range(asked.get("at_once", 1))]
-        end = time.monotonic() + asked["kill_after"] if asked.get("kill_after") else None
-        codes = [wait(pid, end) for pid in pids]
+        began = time.monotonic()
+        end = began + asked["kill_after"] if asked.get("kill_after") else None
+        codes = [wait(pid, end, began + asked.get("limit", LIMIT_S)) for pid in pids]
         print(json.dumps(codes), flush=True)
 
 
@@ -145,15 +150,17 @@ def start(asked):
     return pid
 
 
-def wait(pid, end):
-    while end is not None and time.monotonic() < end:
+def wait(pid, end, limit):
+    """Exit code, killed at `end` if that is a time; None where it had to be killed at `limit`."""
+    while (now := time.monotonic()) < limit and (end is None or now < end):
         done, status = os.waitpid(pid, os.WNOHANG)
         if done:
             return os.waitstatus_to_exitcode(status)
         time.sleep(0.005)
-    if end is not None:
-        os.kill(pid, signal.SIGKILL)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    over = end is None or now < end
+    (os.killpg if over else os.kill)(pid, signal.SIGKILL)
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    return None if over else code
 
 
 if __name__ == "__main__":

@@ -6,11 +6,14 @@ import pathlib
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 import pytest
 
 HERE = pathlib.Path(__file__).parent
+LIMIT_S = 300
+"""As in attempts.py; its process has a minute more."""
 ROOT = HERE.parents[1]
 RESULTS = ("evaluate/*/metrics.json", "embed/*/embeddings.safetensors")
 """What must come out the same, byte for byte."""
@@ -19,21 +22,32 @@ RESULTS = ("evaluate/*/metrics.json", "embed/*/embeddings.safetensors")
 class Runner:
     """Starts attempts and tells how they ended."""
 
-    def __init__(self):
+    def __init__(self, program=(sys.executable, str(HERE / "attempts.py")), limit_s=LIMIT_S + 60):
+        self.limit_s = limit_s
         environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
         for name in [name for name in environment if name.startswith("SLURM_")]:
             del environment[name]
         self.folder = tempfile.TemporaryDirectory()  # not beside the runs: their disk may be full
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-        self.process = subprocess.Popen([sys.executable, str(HERE / "attempts.py")], env=environment, **pipes)
-        assert self.process.stdout.readline() == "ready\n"
+        self.process = subprocess.Popen(program, env=environment, **pipes)
+        assert self.line() == "ready\n"
+
+    def line(self):
+        """What the process says next; it is killed where it says nothing for too long."""
+        timer = threading.Timer(self.limit_s, self.process.kill)
+        timer.start()
+        said = self.process.stdout.readline()
+        timer.cancel()
+        return said or pytest.fail(f"the process that starts attempts ended, or said nothing for {self.limit_s} s and was killed")
 
     def __call__(self, runs, **asked):
         """Exit code of an attempt (a list of them where several go at once), and what it printed."""
         log = pathlib.Path(self.folder.name) / "log"
         log.unlink(missing_ok=True)
         print(json.dumps({"runs": str(runs), "log": str(log), **asked}), file=self.process.stdin, flush=True)
-        codes = json.loads(self.process.stdout.readline())
+        codes = json.loads(self.line())
+        if None in codes:
+            pytest.fail(f"an attempt did not end and was killed; it had said:\n{log.read_text()}")
         return codes if "at_once" in asked else codes[0], log.read_text()
 
 
@@ -42,7 +56,10 @@ def attempt():
     runner = Runner()
     yield runner
     runner.process.stdin.close()
-    runner.process.wait()
+    try:
+        runner.process.wait(timeout=30)
+    except subprocess.TimeoutExpired:
+        runner.process.kill()
     runner.folder.cleanup()
 
 

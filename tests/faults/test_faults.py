@@ -45,6 +45,13 @@ def copy(alone, runs, without):
     shutil.copytree(alone[0], runs, ignore=lambda folder, names: [n for n in names if n in without and folder == str(alone[0])])
 
 
+def test_an_attempt_that_hangs_is_killed_and_told(attempt, runs):
+    with pytest.raises(pytest.fail.Exception, match="did not end and was killed"):
+        attempt(runs, fault="hang", limit=0.5)
+    with pytest.raises(pytest.fail.Exception, match=r"said nothing for 0\.1 s"):
+        type(attempt)(["sleep", "20"], 0.1)
+
+
 def test_kills_at_random_moments(attempt, alone, goes_on, runs):
     draw, killed = random.Random(7), 0
     for _ in range(3):
@@ -70,7 +77,8 @@ def test_a_checkpoint_beyond_the_quota(attempt, alone, goes_on, runs):
     copy(alone, runs, ("train", "embed", "evaluate"))
     code, text = attempt(runs, fault="limited-checkpoint 20000")
     assert code == 3 and "could not write checkpoint" in text and "make room" in text
-    assert "going on" not in goes_on(runs)
+    text = goes_on(runs)
+    assert "continuing from step 2 " in text and "cannot be read" not in text, text
     assert len(json.loads((stage_of(runs, "train") / "meta.json").read_text())["attempts"]) == 2
 
 
@@ -160,5 +168,7 @@ def test_a_clock_that_is_hours_off(attempt, alone, goes_on, runs):
     copy(alone, runs, ("train", "embed", "evaluate"))
     code, text = attempt(runs, fault="clock 7200")
     assert code == 0, text
-    assert "1 of" not in goes_on(runs)
+    before = {path: path.read_text() for path in runs.glob("*/*/meta.json")}
+    goes_on(runs)
+    assert len(before) > 3 and {path: path.read_text() for path in runs.glob("*/*/meta.json")} == before, "nothing is attempted again"
     assert json.loads((stage_of(runs, "train") / "done.json").read_text())["seconds"] >= 0

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -61,13 +62,15 @@ OF_MACHINE = {"cost_s", "train_s", "date"}
 def in_one_process(plan, runs, chunks=1, last=""):
     """Meanwhile do a plan's stages here, one after the other, without any scheduler; up to the first of the kind `last`."""
     command = [sys.executable, "-c", IN_ONE_PROCESS, plan, runs, str(chunks), last]
-    with subprocess.Popen(command, env=os.environ | ONE_THREAD, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
-        try:
-            yield
-            said, _ = process.communicate(timeout=600)
-        finally:
-            process.kill()
-    assert process.returncode == 0, said
+    with tempfile.TemporaryFile("w+") as log:  # not a pipe, which nobody would read meanwhile
+        with subprocess.Popen(command, env=os.environ | ONE_THREAD, stdout=log, stderr=subprocess.STDOUT) as process:
+            try:
+                yield
+                process.wait(timeout=600)
+            finally:
+                process.kill()
+        log.seek(0)
+        assert process.returncode == 0, log.read()
 
 
 def wait_for(condition, what, seconds=240.0):

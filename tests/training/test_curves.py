@@ -15,6 +15,7 @@ from elsa_lightning.acoustics.bank import build_bank
 from elsa_lightning.data.readers import open_corpus
 from elsa_lightning.event_files import PATTERN, drop_events, records, scalars
 from elsa_lightning.models.tokenizers import build_tokenizer
+from elsa_lightning.training.callbacks import drop_from
 from elsa_lightning.training.curves import open_curves
 from elsa_lightning.training.showing import CLIPS, show_clips
 
@@ -62,6 +63,50 @@ def test_half_a_record_is_taken_out(tmp_path, cut):
     untouched = path.stat().st_ino
     drop_events(folder, 10)
     assert path.stat().st_ino == untouched
+
+
+@pytest.mark.parametrize("where", [2, 20, -2], ids=["length", "content", "checksum"])
+def test_a_flipped_bit_costs_one_point(tmp_path, caplog, where):
+    """Neither those after it nor the file as it was; and TensorBoard reads on."""
+    folder = write(tmp_path, range(1, 10))
+    (path,) = folder.glob(PATTERN)
+    found = list(records(path))
+    whole, lost = [record for record, _ in found], found[5][1].step
+    at = sum(map(len, whole[:5]))
+    content = bytearray(path.read_bytes())
+    content[at + (where if where > 0 else len(whole[5]) + where)] ^= 8
+    path.write_bytes(content)
+    drop_events(folder, 9)
+    assert scalars(folder)["loss/total"] == [(step, float(step)) for step in range(1, 9) if step != lost]
+    assert path.read_bytes() == b"".join(whole[:5] + whole[6:-1])
+    (kept,) = folder.glob("*.damaged")
+    assert kept.read_bytes() == content and "tfevents" not in kept.name
+    assert kept.name in caplog.text and "cannot be read" in caplog.text
+
+
+def lines(*steps):
+    return b"".join(b'{"step": %d}\n' % step for step in steps)
+
+
+@pytest.mark.parametrize("damage", [b'{"step": 2', b'{"stap": 2}', b'{"step": "2"}', b'{"step": \xff2}', b"7"])
+def test_a_damaged_line_of_the_metrics_costs_one_line(tmp_path, caplog, damage):
+    path = tmp_path / "metrics.jsonl"
+    content = lines(1) + damage + b"\n" + lines(3, 4, 5)
+    path.write_bytes(content)
+    drop_from(path, 4)
+    assert path.read_bytes() == lines(1, 3, 4)
+    assert (tmp_path / "metrics.jsonl.damaged").read_bytes() == content and "line [2] cannot be read" in caplog.text
+    path.write_bytes(b"?\n")
+    drop_from(path, 4)
+    assert (tmp_path / "metrics.jsonl.damaged").read_bytes() == content and (tmp_path / "metrics.jsonl.damaged2").read_bytes() == b"?\n"
+
+
+def test_half_a_line_of_the_metrics_is_what_a_kill_leaves(tmp_path, caplog):
+    path = tmp_path / "metrics.jsonl"
+    path.write_bytes(lines(1, 2) + b'{"st')
+    drop_from(path, 4)
+    assert path.read_bytes() == lines(1, 2) and not caplog.text
+    assert list(tmp_path.iterdir()) == [path]
 
 
 @pytest.fixture(scope="module")

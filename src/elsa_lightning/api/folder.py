@@ -15,6 +15,7 @@ import copy
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,7 +28,6 @@ from torch import nn
 
 from elsa_lightning.api.card import card
 from elsa_lightning.api.config_file import CAPTIONER, CARD, CONFIG, FETCH, FORMAT, KIND, TOKENIZER, WEIGHTS, check_replaceable, read_values
-from elsa_lightning.atomic import partial_folder
 from elsa_lightning.config import from_dict, to_dict
 from elsa_lightning.errors import DataError, RunError
 from elsa_lightning.losses.spatial import TargetScale
@@ -126,15 +126,19 @@ def put(folder: Path, fill: Callable[[Path], Any], check: Callable[[Path], None]
     folder = Path(os.path.abspath(folder.expanduser()))
     with _writing(folder):
         check(folder)
-        partial = partial_folder(folder)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        # not `partial_folder`, which sweeps: nobody holds a lock here, and `.desk-*` may be another's export to desk-large
+        partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+        new, old = partial / "new", partial / "old"
         try:
-            new, old = partial / "new", partial / "old"
             new.mkdir()
             fill(new)
             if folder.exists():
                 os.replace(folder, old)
             os.replace(new, folder)
         finally:
+            if old.exists() and not folder.exists():  # the new one did not get there; if this fails too, `old` stays
+                os.replace(old, folder)
             shutil.rmtree(partial, ignore_errors=True)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
+import logging
 import pathlib
 import time
 
@@ -11,8 +11,11 @@ import lightning
 from lightning.pytorch.callbacks import TQDMProgressBar
 from lightning.pytorch.trainer.states import TrainerFn
 
+from elsa_lightning.atomic import keep_damaged, write_bytes
 from elsa_lightning.runs import write_status
 from elsa_lightning.training.curves import Curves
+
+log = logging.getLogger(__name__)
 
 
 class TrainingLog(lightning.Callback):
@@ -70,19 +73,26 @@ class TrainingLog(lightning.Callback):
 
 
 def drop_from(path: pathlib.Path, step: int) -> None:
-    """Keep the lines up to `step`: what a killed run wrote past its last checkpoint is written again."""
+    """Keep the lines up to `step`: what a killed run wrote past its last checkpoint is written again.
+
+    The line that was being written when the run died is left out. Where another one cannot be read, the file's content is kept beside it.
+    """
     if not path.exists():
         return
-    kept = []
-    for line in path.read_text().splitlines():
+    content = path.read_bytes()
+    kept, damaged = [], []
+    for number, line in enumerate(content.splitlines(keepends=True), 1):
         try:
             if json.loads(line)["step"] <= step:
-                kept.append(line)
-        except ValueError:  # the line that was being written when the run died
-            break
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text("".join(line + "\n" for line in kept))
-    os.replace(temporary, path)
+                kept.append(line.rstrip(b"\r\n") + b"\n")
+        except (ValueError, TypeError, KeyError):
+            if line.endswith(b"\n"):
+                damaged.append(number)
+    if damaged:
+        place = keep_damaged(path, content)
+        log.warning("%s: line %s cannot be read and is left out; the file as it was is kept as %s", path, damaged, place.name)
+    if (new := b"".join(kept)) != content:
+        write_bytes(path, new)
 
 
 def is_validated(path: pathlib.Path, step: int) -> bool:
