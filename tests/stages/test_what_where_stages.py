@@ -16,7 +16,6 @@ SMALL = [
     "data.corpus.test_clips=8",
 ]
 SMALL += [
-    "data.corpus.test_clips=8",
     "trainer.steps=3",
     "trainer.batch_size=8",
     "trainer.log_every=1",
